@@ -1,0 +1,166 @@
+// Every option, declared once, in a plain struct a section; config/describe.hpp says each one's key, sentence,
+// limits and JupyterHub name, and loading, checking, documenting and redacting are made from that. Defaults are
+// safe for a public address. Each room gets its struct by constructor; none reads the environment.
+#pragma once
+
+#include "base/json.hpp"
+#include "base/secret.hpp"
+#include "base/units.hpp"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace berth::config {
+
+using std::chrono::seconds;
+
+struct DummyOptions {
+    Secret password;  // empty: any password
+};
+
+struct AuthenticationOptions {
+    std::string method = "password";  // password | dummy
+    DummyOptions dummy;
+    std::vector<std::string> admins;
+    bool allow_all = true;  // password: whoever has an account; dummy: whoever knows the password
+    std::vector<std::string> allowed_users;  // non-empty: only these (and admins)
+    std::vector<std::string> blocked_users;
+    std::uint32_t tries_before_delay = 5;  // per account and per address
+    seconds cookie_max_age{14 * 86400};
+    seconds oauth_token_max_age{14 * 86400};
+    bool oauth_require_pkce = false;
+};
+
+struct VolumeMount {
+    std::string source;  // volume name or absolute host path; may hold {username}, {servername}
+    std::string target;  // absolute path in the container
+    bool read_only = false;
+};
+
+// What a start may use; resolved on the server, the form only suggests.
+struct Profile {
+    std::string name;          // key: [a-z0-9-]
+    std::string display_name;
+    std::string description;
+    std::string image;         // docker; "" = docker.image
+    std::uint32_t gpus = 0;    // given when the request does not say
+    std::uint32_t max_gpus = 0;  // the most a request may ask for; at least gpus
+    bool gpu_shared = false;   // may share a device up to the oversubscription factor; false: as gpu.oversubscription says
+    std::vector<std::string> gpu_capabilities = {"gpu", "compute", "utility"};
+    std::optional<double> cpus;
+    std::optional<Bytes> memory;
+    std::optional<Bytes> shm_size;
+    std::vector<VolumeMount> volumes;
+    std::map<std::string, std::string> environment;
+    std::vector<std::string> command;         // empty: the image's own
+    std::vector<std::string> groups;          // who may use it; empty: everyone
+    json::object docker_create;               // merged into the create request (RFC 7396)
+};
+
+struct DockerOptions {
+    std::string host = "unix:///var/run/docker.sock";
+    std::string image;                        // "" : profiles must name theirs
+    std::string network = "berth";            // Berth's own bridge network; made when missing
+    std::uint16_t port = 8888;                // the single-user server's, inside
+    std::string gpu_mode = "auto";            // auto | device_requests | devices | runtime
+    std::vector<std::string> devices = {"/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"};  // with gpu_mode devices
+    bool remove = true;                       // containers are removed at stop
+    bool pull = true;                         // fetch a missing image at the first start
+    std::string name_template = "berth-{username}--{servername}";
+    std::vector<VolumeMount> volumes = {{"berth-home-{username}", "/home/jovyan", false}};
+    json::object create;                      // merged into every create request (RFC 7396)
+    json::object host_config;                 // merged into every HostConfig
+    std::string hub_address;                  // what containers call the hub by; "" = the network's gateway
+};
+
+struct LocalOptions {
+    std::string command;      // "" = jupyterhub-singleuser found on PATH
+    bool system_users = false;  // run as the system user of that name (root only); false: as the hub's own user
+    std::string home;         // notebook directory for trials; "" = state_dir/homes/{username}
+};
+
+struct SpawnOptions {
+    std::string spawner = "auto";  // auto | docker | local
+    seconds start_timeout{300};    // pull included
+    seconds http_timeout{60};      // from the process running to its first answer
+    seconds stop_timeout{30};
+    seconds poll_interval{30};
+    std::uint32_t concurrent_starts = 20;
+    std::uint32_t active_server_limit = 0;  // 0: none
+    bool allow_named_servers = true;
+    std::uint32_t named_server_limit_per_user = 0;
+    std::string default_url = "/lab";
+    std::map<std::string, std::string> environment;
+};
+
+struct GpuDeviceOptions {
+    std::string uuid;
+    std::string name;
+    std::optional<Bytes> memory;
+    std::string path;  // device node for gpu_mode devices, e.g. /dev/nvidia0
+};
+
+struct GpuOptions {
+    bool agent = true;  // read devices by NVML
+    std::string nvml_library = "libnvidia-ml.so.1";
+    std::uint32_t oversubscription = 1;  // k: leases a device may hold
+    std::vector<GpuDeviceOptions> devices;
+    seconds poll_interval{5};
+    seconds facade_lease{3600};  // time to live of leases taken through the allocator façade
+    bool simulated = false;  // set by --stand-in-gpus; every page then says so
+};
+
+struct ServiceOptions {
+    std::string name;
+    Secret api_token;
+    std::string url;
+    std::vector<std::string> scopes;
+    bool admin = false;
+    std::string oauth_redirect_uri;
+    std::vector<std::string> oauth_client_allowed_scopes;
+    bool oauth_no_confirm = false;
+    bool display = true;
+    json::object info;
+};
+
+struct RoleOptions {
+    std::string name;
+    std::string description;
+    std::vector<std::string> scopes;
+    std::vector<std::string> users;
+    std::vector<std::string> groups;
+    std::vector<std::string> services;
+};
+
+struct LogOptions {
+    std::string level = "info";   // debug | info | warn | error
+    std::string format = "text";  // text | json
+};
+
+struct Options {
+    std::string bind_url = "http://127.0.0.1:8000";  // where browsers connect; a path is the base_url
+    std::string public_url;                          // what users type, when something stands in front; "" = bind_url
+    std::string state_dir = "./state";
+    std::string hub_bind = "127.0.0.1:0";            // the hub's own listener, behind the proxy
+    std::vector<std::string> trusted_proxies;        // addresses in front whose X-Forwarded-* are believed
+    std::string hub_version = "6.1.1";               // announced as X-JupyterHub-Version (hub-protocol §8.1)
+    bool authenticate_metrics = true;
+    AuthenticationOptions authentication;
+    SpawnOptions spawn;          // its `spawner` is the top-level key `spawner`, the rest section `spawn`
+    DockerOptions docker;
+    LocalOptions local;
+    GpuOptions gpu;
+    std::vector<Profile> profiles;  // empty: made from docker.image and the devices (hub/profiles.hpp)
+    std::map<std::string, std::vector<std::string>> groups;  // group -> users, made at start
+    std::vector<ServiceOptions> services;
+    std::vector<RoleOptions> roles;
+    LogOptions log;
+
+    // "/" or "/base/": the path of bind_url (or public_url), with both slashes.
+    std::string base_path() const;
+};
+
+}  // namespace berth::config

@@ -1,0 +1,65 @@
+// Where a process listens and what it connects to: TCP or a Unix socket behind one type.
+#pragma once
+
+#include "async/awaitable.hpp"
+#include "async/deadline.hpp"
+#include "base/result.hpp"
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include <string>
+
+namespace berth::net {
+
+enum class NetErrc { address_in_use = 1, address_unusable, connect_refused, connect_timeout, unknown_host, malformed_address };
+std::string_view text_of(NetErrc reason);
+BERTH_ERROR_CATEGORY(NetErrc, "net")
+
+using Socket = asio::generic::stream_protocol::socket;
+
+// "127.0.0.1:8000", "[::1]:8000", "*:8000" (all interfaces), "unix:/run/x.sock".
+struct Endpoint {
+    std::string host;       // empty for a Unix socket; "" or "*" with a port: all interfaces
+    std::uint16_t port = 0; // 0: any free port
+    std::string path;       // Unix socket
+
+    bool is_unix() const { return !path.empty(); }
+    std::string to_string() const;
+};
+Result<Endpoint> parse_endpoint(std::string_view text);
+// "http://host[:port][/path]" -> endpoint and path; only http.
+struct HttpUrl {
+    Endpoint endpoint;
+    std::string scheme;
+    std::string path;  // with leading '/', "/" when absent
+};
+Result<HttpUrl> parse_http_url(std::string_view url);
+
+enum class ReusePort { no, yes };
+
+// A bound, listening socket. Movable; closing it removes a Unix socket's file.
+class Listener {
+public:
+    // Errors: address_in_use (message says what to do), address_unusable.
+    static Result<Listener> open(const asio::any_io_executor& executor, const Endpoint& at, ReusePort reuse = ReusePort::no);
+    Listener(Listener&&) noexcept = default;
+    Listener& operator=(Listener&&) = delete;
+    ~Listener();
+
+    awaitable<Result<Socket>> accept();  // waits; "too many open files" is waited out, not returned
+    Endpoint local() const;              // with the port that was given
+    void close();
+
+private:
+    using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
+    explicit Listener(Acceptor acceptor, Endpoint at) : acceptor_(std::move(acceptor)), at_(std::move(at)) {}
+    Acceptor acceptor_;
+    Endpoint at_;
+};
+
+// Connects, TCP_NODELAY on. Errors: connect_refused, connect_timeout, unknown_host.
+awaitable<Result<Socket>> connect(Endpoint to, Deadline deadline);
+std::string peer_address(const Socket& socket);  // numeric address; "" for a Unix socket
+
+}  // namespace berth::net

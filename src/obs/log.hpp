@@ -1,0 +1,51 @@
+// Log lines are an event name plus fields: log::info("server.started", {{"user", u}, {"took_seconds", 3.2}}).
+// Names are noun.verb_past. error = somebody must act; warn = we coped; info = state changed; debug = for us.
+// Values longer than 1 KiB are cut; control characters are escaped; secrets have no conversion to Value.
+// Thread-safe. Before configure() lines go to stderr as text at level info.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace berth::log {
+
+enum class Level { debug, info, warn, error };
+enum class Format { text, json };
+
+class Value {
+public:
+    Value(std::string_view text) : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor): fields read as literals
+    Value(const std::string& text) : value_(text) {}             // NOLINT(google-explicit-constructor)
+    Value(const char* text) : value_(std::string(text)) {}       // NOLINT(google-explicit-constructor)
+    Value(std::int64_t number) : value_(number) {}               // NOLINT(google-explicit-constructor)
+    Value(int number) : value_(std::int64_t{number}) {}          // NOLINT(google-explicit-constructor)
+    Value(unsigned number) : value_(std::int64_t{number}) {}     // NOLINT(google-explicit-constructor)
+    Value(std::size_t number) : value_(static_cast<std::int64_t>(number)) {}  // NOLINT(google-explicit-constructor)
+    Value(double number) : value_(number) {}                     // NOLINT(google-explicit-constructor)
+    Value(bool flag) : value_(flag) {}                           // NOLINT(google-explicit-constructor)
+
+    const std::variant<std::string, std::int64_t, double, bool>& get() const { return value_; }
+
+private:
+    std::variant<std::string, std::int64_t, double, bool> value_;
+};
+
+struct Field {
+    std::string_view name;
+    Value value;
+};
+using Fields = std::initializer_list<Field>;
+
+void configure(Level level, Format format);
+bool enabled(Level level);
+void write(Level level, std::string_view event, Fields fields);
+
+inline void debug(std::string_view event, Fields fields = {}) { if (enabled(Level::debug)) write(Level::debug, event, fields); }
+inline void info(std::string_view event, Fields fields = {}) { write(Level::info, event, fields); }
+inline void warn(std::string_view event, Fields fields = {}) { write(Level::warn, event, fields); }
+inline void error(std::string_view event, Fields fields = {}) { write(Level::error, event, fields); }
+
+}  // namespace berth::log

@@ -1,0 +1,66 @@
+// One function a statement. All run inside a Change on the store thread. They throw StoreFailure, which commit()
+// turns into StoreErrc::constraint or unavailable. Deletions cascade as the schema says (migrations/).
+#pragma once
+
+#include "store/rows.hpp"
+#include "store/store.hpp"
+
+namespace berth::store {
+
+void insert(Transaction&, const UserRow&);
+void update(Transaction&, const UserRow&);
+void remove_user(Transaction&, UserId);  // with tokens, sessions, servers, memberships
+void touch_user(Transaction&, UserId, Timestamp last_activity);
+
+void insert(Transaction&, const GroupRow&);  // with members
+void update(Transaction&, const GroupRow&);  // replaces the members
+void remove_group(Transaction&, GroupId);
+
+void upsert(Transaction&, const RoleRow&);   // with its assignments, replaced
+void remove_role(Transaction&, RoleId);
+void upsert(Transaction&, const ServiceRow&);
+void remove_service(Transaction&, ServiceId);
+
+void insert(Transaction&, const TokenRow&);
+void remove_token(Transaction&, TokenId);
+void touch_token(Transaction&, TokenId, Timestamp last_activity);
+
+void upsert(Transaction&, const OAuthClientRow&);
+void remove_oauth_client(Transaction&, const std::string& identifier);  // with the codes and tokens issued to it
+void insert(Transaction&, const OAuthCodeRow&);
+void remove_oauth_code(Transaction&, const std::string& code_hash);
+
+void insert(Transaction&, const SessionRow&);
+void remove_session(Transaction&, const std::string& session_hash);
+void insert(Transaction&, const InviteRow&);
+void remove_invite(Transaction&, const std::string& token_hash);
+
+void insert(Transaction&, const ServerRow&);
+void update(Transaction&, const ServerRow&);
+void remove_server(Transaction&, ServerId);
+void touch_server(Transaction&, ServerId, Timestamp last_activity);
+
+void upsert(Transaction&, const DeviceRow&);
+void remove_device(Transaction&, const DeviceUuid&);
+
+// Inserting or updating a lease keeps lease_devices in step; the schema itself refuses a second live exclusive lease
+// on a device, and a live lease on a device with a live exclusive one.
+void insert(Transaction&, const LeaseRow&);
+void update(Transaction&, const LeaseRow&);
+std::vector<LeaseRow> leases_of_server(Transaction&, ServerId);
+
+void insert(Transaction&, const QueueEntryRow&);
+void remove_queue_entry(Transaction&, std::int64_t id);
+void insert(Transaction&, const UsageIntervalRow&);
+// Ends the open intervals of a lease.
+void end_usage(Transaction&, LeaseId, Timestamp end, const std::string& reason);
+
+void insert(Transaction&, const AuditRow&);
+struct AuditFilter {
+    std::string principal;  // "" any
+    std::string target;     // "" any
+    std::int64_t limit = 100;
+};
+std::vector<AuditRow> audit_records(Transaction&, const AuditFilter&);  // newest first
+
+}  // namespace berth::store
