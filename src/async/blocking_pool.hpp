@@ -44,7 +44,9 @@ template <class Work, class T>
 awaitable<Result<T>> BlockingPool::run(Work work) {
     if (waiting_.fetch_add(1) >= limit_) {
         waiting_.fetch_sub(1);
-        co_return Error{PoolErrc::overloaded, "The hub is busy; try again in a moment."};
+        // Named, since T may be a Result itself.
+        co_return Result<T>(
+            boost::system::in_place_error, Error{PoolErrc::overloaded, "The hub is busy; try again in a moment."});
     }
     struct Outcome {
         std::optional<T> value;
@@ -69,7 +71,7 @@ awaitable<Result<T>> BlockingPool::run(Work work) {
     };
     co_await asio::async_initiate<decltype(asio::use_awaitable), void()>(initiate, asio::use_awaitable);
     if (outcome->failure) std::rethrow_exception(outcome->failure);
-    co_return std::move(*outcome->value);
+    co_return Result<T>(boost::system::in_place_value, std::move(*outcome->value));
 }
 
 }  // namespace berth
