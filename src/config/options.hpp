@@ -48,7 +48,7 @@ struct Profile {
     std::string image;         // docker; "" = docker.image
     std::uint32_t gpus = 0;    // given when the request does not say
     std::uint32_t max_gpus = 0;  // the most a request may ask for; at least gpus
-    bool gpu_shared = false;   // may share a device up to the oversubscription factor; false: as gpu.oversubscription says
+    bool gpu_exclusive = false;  // alone on its devices even when gpu.oversubscription lets them be shared
     std::vector<std::string> gpu_capabilities = {"gpu", "compute", "utility"};
     std::optional<double> cpus;
     std::optional<Bytes> memory;
@@ -62,7 +62,7 @@ struct Profile {
 
 struct DockerOptions {
     std::string host = "unix:///var/run/docker.sock";
-    std::string image;                        // "" : profiles must name theirs
+    std::string image = "notebook:latest";    // for profiles that name none
     std::string network = "berth";            // Berth's own bridge network; made when missing
     std::uint16_t port = 8888;                // the single-user server's, inside
     std::string gpu_mode = "auto";            // auto | device_requests | devices | runtime
@@ -73,6 +73,7 @@ struct DockerOptions {
     std::vector<VolumeMount> volumes = {{"berth-home-{username}", "/home/jovyan", false}};
     json::object create;                      // merged into every create request (RFC 7396)
     json::object host_config;                 // merged into every HostConfig
+    bool simulated_gpus = false;              // set by --stand-in-gpus: an engine without GPU support will do
     std::string hub_address;                  // what containers call the hub by; "" = the network's gateway
 };
 
