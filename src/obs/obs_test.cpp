@@ -1,0 +1,63 @@
+#include "obs/impl/line.hpp"
+#include "obs/jupyterhub_metrics.hpp"
+#include "obs/metrics.hpp"
+
+#include "base/json.hpp"
+
+#include <gtest/gtest.h>
+
+namespace berth {
+namespace {
+
+const Timestamp kTime = *parse_rfc3339("2026-01-02T03:04:05.5Z");
+
+TEST(Log, TextLineHasTimeLevelEventAndFields) {
+    EXPECT_EQ(log::text_line(log::Level::info, "server.started", {{"user", "ann"}, {"took_seconds", 3.25}, {"n", 4}, {"ok", true}}, kTime),
+              "2026-01-02T03:04:05.500000Z info server.started user=ann took_seconds=3.25 n=4 ok=true");
+}
+
+TEST(Log, AValueCannotForgeALineOrAField) {
+    EXPECT_EQ(log::text_line(log::Level::warn, "e", {{"user", "a\nerror forged x=1\x1b[31m\x7f"}, {"empty", ""}}, kTime),
+              "2026-01-02T03:04:05.500000Z warn e user=\"a\\nerror forged x=1\\u001b[31m\\u007f\" empty=\"\"");
+}
+
+TEST(Log, LongValuesAreCut) {
+    const auto line = log::text_line(log::Level::info, "e", {{"v", std::string(5000, 'x')}}, kTime);
+    EXPECT_LT(line.size(), 1100U);
+}
+
+TEST(Log, JsonLineParsesWhateverTheBytes) {
+    const auto line = log::json_line(log::Level::error, "e", {{"v", "\xff\"\n"}, {"d", 1.0 / 0.0}, {"i", -3}}, kTime);
+    auto value = parse_json(line);
+    ASSERT_TRUE(value) << line;
+    EXPECT_EQ(value->at("v").as_string(), "?\"\n");
+    EXPECT_TRUE(value->at("d").is_null());
+    EXPECT_EQ(value->at("i").as_int64(), -3);
+}
+
+TEST(Metrics, RenderShowsEveryFamilyWithItsLabels) {
+    auto& family = obs::counter("berth_test_total", "What the test counts.");
+    family.with({{"kind", "a"}}).add();
+    family.with({{"kind", "a"}}).add(2);
+    obs::gauge("berth_test_bytes", "A size.").plain().set(7);
+    obs::histogram("berth_test_seconds", "A time.", {1, 2}).plain().observe(1.5);
+    EXPECT_EQ(&obs::counter("berth_test_total", "again"), &family);
+    const std::string page = obs::render();
+    EXPECT_NE(page.find("# HELP berth_test_total What the test counts."), std::string::npos);
+    EXPECT_NE(page.find("berth_test_total{kind=\"a\"} 3"), std::string::npos) << page;
+    EXPECT_NE(page.find("berth_test_bytes 7"), std::string::npos);
+    EXPECT_NE(page.find("berth_test_seconds_bucket{le=\"2\"} 1"), std::string::npos);
+}
+
+TEST(Metrics, JupyterHubsNamesAreThereFromTheStart) {
+    obs::jupyterhub::declare_all();
+    const std::string page = obs::render();
+    for (const char* name : {"jupyterhub_running_servers 0", "jupyterhub_total_users 0", "jupyterhub_active_users{period=\"24h\"} 0",
+                             "jupyterhub_server_spawn_duration_seconds_count{reason=\"\",status=\"success\"} 0",
+                             "jupyterhub_login_duration_seconds_count{status=\"LoginStatus.failure\"} 0"}) {
+        EXPECT_NE(page.find(name), std::string::npos) << name;
+    }
+}
+
+}  // namespace
+}  // namespace berth
