@@ -1,13 +1,13 @@
-// Asks other HTTP servers: the Docker Engine over its socket, the proxy's API, a single-user server's readiness.
-// Keeps idle connections for reuse; a request that failed on a reused connection before any byte of an answer is
-// sent once more on a fresh one (safe methods only).
+// Asks other HTTP servers: the Docker Engine over its socket, the proxy's API, a single-user server's
+// readiness. Keeps idle connections for reuse; a request that failed on a reused connection before any byte
+// of an answer is sent once more on a fresh one (safe methods only).
 #pragma once
-
-#include <memory>
 
 #include "async/deadline.hpp"
 #include "http/message.hpp"
 #include "net/listener.hpp"
+
+#include <memory>
 
 namespace berth::http {
 
@@ -41,12 +41,14 @@ public:
 // One strand only. Must outlive its streams.
 class Client {
 public:
-    explicit Client(net::Endpoint to, std::size_t max_body_bytes = 64 * 1024 * 1024, std::size_t max_idle = 8);
+    explicit Client(
+        net::Endpoint to, std::size_t max_body_bytes = 64 * 1024 * 1024, std::size_t max_idle = 8);
     ~Client();
     Client(const Client&) = delete;
 
     const net::Endpoint& endpoint() const;
-    // Errors: unreachable, timeout, malformed_response, body_too_large, closed_early. Any status is a success here.
+    // Errors: unreachable, timeout, malformed_response, body_too_large, closed_early. Any status is a success
+    // here.
     awaitable<Result<ClientResponse>> send(ClientRequest request, Deadline deadline);
     // Returns when the head is there; `deadline` covers only that.
     awaitable<Result<std::unique_ptr<ClientStream>>> open(ClientRequest request, Deadline deadline);

@@ -1,15 +1,15 @@
-// The framing law: where a message ends is decided here, before a byte of it is acted on or forwarded, and the
-// doubtful is refused (RFC 9112 §2.2, §3, §5, §6, §7.1; style §9). One reader for the hub, the proxy and the
-// clients: what this accepts is what all of them see, so no two parsers can disagree about a length.
+// The framing law: where a message ends is decided here, before a byte of it is acted on or forwarded, and
+// the doubtful is refused (RFC 9112 §2.2, §3, §5, §6, §7.1; style §9). One reader for the hub, the proxy and
+// the clients: what this accepts is what all of them see, so no two parsers can disagree about a length.
 // Pure: no I/O, no clock. Views point into the caller's buffer.
 #pragma once
+
+#include "base/result.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
-
-#include "base/result.hpp"
 
 namespace berth::http {
 
@@ -31,7 +31,7 @@ enum class FramingErrc {
     length_with_transfer_encoding,
     malformed_length,
     conflicting_lengths,
-    coding_not_chunked,       // any Transfer-Encoding other than exactly one final "chunked"
+    coding_not_chunked,  // any Transfer-Encoding other than exactly one final "chunked"
     chunked_in_http_1_0,
     malformed_chunk_size,
     chunk_too_large,
@@ -65,7 +65,7 @@ struct RequestHead {
     std::vector<FieldView> fields;
     BodyFraming body;
     bool keep_alive = true;
-    bool upgrade = false;  // "Connection: upgrade" together with an Upgrade field
+    bool upgrade = false;   // "Connection: upgrade" together with an Upgrade field
     std::size_t bytes = 0;  // length of the head with its empty line
 };
 
@@ -95,16 +95,38 @@ std::string_view find_field(const std::vector<FieldView>& fields, std::string_vi
 class ChunkScanner {
 public:
     struct Step {
-        std::size_t consumed = 0;    // bytes of `data` that belong to the body's coding, from its start
-        std::string_view payload;    // of those, the body bytes in this step (may be empty)
-        bool done = false;           // the last chunk and its trailers have been consumed
+        std::size_t consumed = 0;  // bytes of `data` that belong to the body's coding, from its start
+        std::string_view payload;  // of those, the body bytes in this step (may be empty)
+        bool done = false;         // the last chunk and its trailers have been consumed
     };
-    // Takes a prefix of `data`; call again with the rest until `consumed` is 0 or done. Trailers are dropped.
+    // Takes a prefix of `data`; call again with the rest until `consumed` is 0 or done. Trailers are dropped:
+    // a relay that passes on consumed bytes instead of payloads would pass trailers on too. An error ends the
+    // body.
     Result<Step> next(std::string_view data);
     bool done() const { return state_ == State::done; }
 
 private:
-    enum class State { size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer, trailer_lf, end_lf, done };
+    enum class State {
+        size,
+        extension,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer_start,
+        trailer,
+        trailer_lf,
+        end_lf,
+        done
+    };
+    FramingErrc read_coding(char c);  // FramingErrc{} when the byte is right
+    FramingErrc read_size(char c);
+    FramingErrc in_overhead(char c);
+    FramingErrc go(State next_state) {
+        state_ = next_state;
+        return FramingErrc{};
+    }
+
     State state_ = State::size;
     std::uint64_t left_ = 0;
     unsigned digits_ = 0;

@@ -2,6 +2,9 @@
 // these; it pumps bytes and knows only heads (http/framing.hpp).
 #pragma once
 
+#include "async/awaitable.hpp"
+#include "base/json.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -10,9 +13,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "async/awaitable.hpp"
-#include "base/json.hpp"
 
 namespace berth::http {
 
@@ -32,6 +32,7 @@ public:
     void add(std::string name, std::string value);
     void set(std::string_view name, std::string value);  // replaces all of that name
     void remove(std::string_view name);
+    void reserve(std::size_t count) { fields_.reserve(count); }
 
     auto begin() const { return fields_.begin(); }
     auto end() const { return fields_.end(); }
@@ -50,18 +51,21 @@ struct Request {
     std::string target;  // as received: path and query, undecoded
     Headers headers;
     std::string body;
-    std::string peer_address;     // of the connection; "" on a Unix socket
-    bool from_proxy = false;      // true when the connection came from our own proxy, whose X-Forwarded-* are believed
+    std::string peer_address;  // of the connection; "" on a Unix socket
+    bool from_proxy =
+        false;  // true when the connection came from our own proxy, whose X-Forwarded-* are believed
 
     std::string_view path() const;   // before '?', undecoded
     std::string_view query() const;  // after '?', undecoded, without it
-    // The value of a query parameter, form-decoded; the first when there are several. A name without '=' is "".
+    // The value of a query parameter, form-decoded; the first when there are several. A name without '=' is
+    // "".
     std::optional<std::string> query_value(std::string_view name) const;
     std::vector<std::pair<std::string, std::string>> query_values() const;
     // The value of a cookie (RFC 6265 §4.2), quotes removed; the first of that name.
     std::optional<std::string> cookie(std::string_view name) const;
     std::vector<std::string> cookies(std::string_view name) const;
-    // Scheme, host and address as the browser knows them: from X-Forwarded-* when from_proxy, else of the connection.
+    // Scheme, host and address as the browser knows them: from X-Forwarded-* when from_proxy, else of the
+    // connection.
     std::string browser_scheme() const;  // "http" or "https" (hub-protocol §3.6: the first element)
     std::string host() const;            // the Host header; with port when it has one
     std::string client_address() const;
@@ -79,7 +83,8 @@ struct Response {
     unsigned status = 200;
     Headers headers;
     std::string body;
-    // When set, the body is what this writes (chunked); `body` must be empty. It is awaited on the connection.
+    // When set, the body is what this writes (chunked); `body` must be empty. It is awaited on the
+    // connection.
     std::function<awaitable<>(BodyWriter&)> stream;
 
     static Response json(unsigned status, const json::value& value);
@@ -109,7 +114,8 @@ struct FormField {
     std::string value;
     std::string file_name;  // multipart uploads only
 };
-// application/x-www-form-urlencoded or multipart/form-data by Content-Type; empty when it is neither or malformed.
+// application/x-www-form-urlencoded or multipart/form-data by Content-Type; empty when it is neither or
+// malformed.
 std::optional<std::vector<FormField>> parse_form(const Request& request);
 std::optional<std::string> form_value(const std::vector<FormField>& form, std::string_view name);
 

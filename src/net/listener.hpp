@@ -1,4 +1,6 @@
-// Where a process listens and what it connects to: TCP or a Unix socket behind one type.
+// Where a process listens and what it connects to: TCP or a Unix socket behind one type. Everything here
+// lives on the executor it was made with, which must serialise. Addresses of configuration files are parsed
+// here, so that every option refuses a malformed one with the same words.
 #pragma once
 
 #include "async/awaitable.hpp"
@@ -8,11 +10,19 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
+#include <cstdint>
 #include <string>
 
 namespace berth::net {
 
-enum class NetErrc { address_in_use = 1, address_unusable, connect_refused, connect_timeout, unknown_host, malformed_address };
+enum class NetErrc {
+    address_in_use = 1,
+    address_unusable,
+    connect_refused,
+    connect_timeout,
+    unknown_host,
+    malformed_address
+};
 std::string_view text_of(NetErrc reason);
 BERTH_ERROR_CATEGORY(NetErrc, "net")
 
@@ -20,9 +30,9 @@ using Socket = asio::generic::stream_protocol::socket;
 
 // "127.0.0.1:8000", "[::1]:8000", "*:8000" (all interfaces), "unix:/run/x.sock".
 struct Endpoint {
-    std::string host;       // empty for a Unix socket; "" or "*" with a port: all interfaces
-    std::uint16_t port = 0; // 0: any free port
-    std::string path;       // Unix socket
+    std::string host;        // empty for a Unix socket; "" or "*" with a port: all interfaces
+    std::uint16_t port = 0;  // 0: any free port
+    std::string path;        // Unix socket
 
     bool is_unix() const { return !path.empty(); }
     std::string to_string() const;
@@ -42,7 +52,8 @@ enum class ReusePort { no, yes };
 class Listener {
 public:
     // Errors: address_in_use (message says what to do), address_unusable.
-    static Result<Listener> open(const asio::any_io_executor& executor, const Endpoint& at, ReusePort reuse = ReusePort::no);
+    static Result<Listener> open(
+        const asio::any_io_executor& executor, const Endpoint& at, ReusePort reuse = ReusePort::no);
     Listener(Listener&&) noexcept = default;
     Listener& operator=(Listener&&) = delete;
     ~Listener();
@@ -53,9 +64,11 @@ public:
 
 private:
     using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
-    explicit Listener(Acceptor acceptor, Endpoint at) : acceptor_(std::move(acceptor)), at_(std::move(at)) {}
+    Listener(Acceptor acceptor, Endpoint at);
+
     Acceptor acceptor_;
     Endpoint at_;
+    std::uint64_t inode_;  // of the Unix socket's file
 };
 
 // Connects, TCP_NODELAY on. Errors: connect_refused, connect_timeout, unknown_host.
