@@ -9,11 +9,20 @@ namespace berth::store {
 
 void insert(Transaction&, const UserRow&);
 void update(Transaction&, const UserRow&);
+// One column each, so that two changes of one user do not undo each other.
+void set_user_name(Transaction&, UserId, const UserName& name);
+void set_user_admin(Transaction&, UserId, bool admin);
+void set_user_info(Transaction&, UserId, const json::value& info);
+void set_user_password(Transaction&, UserId, const std::optional<std::string>& hash);
+void set_user_cookie(Transaction&, UserId, const std::string& cookie_id);
 void remove_user(Transaction&, UserId);  // with tokens, sessions, servers, memberships
 void touch_user(Transaction&, UserId, Timestamp last_activity);
 
 void insert(Transaction&, const GroupRow&);  // with members
 void update(Transaction&, const GroupRow&);  // replaces the members
+void add_member(Transaction&, GroupId, UserId);     // fine when it is one
+void remove_member(Transaction&, GroupId, UserId);  // fine when it is none
+void set_group_properties(Transaction&, GroupId, const json::value& properties);
 void remove_group(Transaction&, GroupId);
 
 void upsert(Transaction&, const RoleRow&);   // with its assignments, replaced
@@ -29,11 +38,14 @@ void upsert(Transaction&, const OAuthClientRow&);
 void remove_oauth_client(Transaction&, const std::string& identifier);  // with the codes and tokens issued to it
 void insert(Transaction&, const OAuthCodeRow&);
 void remove_oauth_code(Transaction&, const std::string& code_hash);
+// Removes it; a constraint failure when it is not there any more: a code is used once.
+void use_oauth_code(Transaction&, const std::string& code_hash);
 
 void insert(Transaction&, const SessionRow&);
 void remove_session(Transaction&, const std::string& session_hash);
 void insert(Transaction&, const InviteRow&);
 void remove_invite(Transaction&, const std::string& token_hash);
+void use_invite(Transaction&, const std::string& token_hash);  // like use_oauth_code
 
 void insert(Transaction&, const ServerRow&);
 void update(Transaction&, const ServerRow&);
