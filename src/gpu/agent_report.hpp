@@ -1,0 +1,57 @@
+// What the GPU agent says: one JSON document a line on its stdout. The agent writes these, the hub reads
+// them; the two are one binary but may be two versions of it during an upgrade, so unknown members are passed
+// over.
+#pragma once
+
+#include "base/json.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace berth::gpu {
+
+struct GpuProcess {
+    std::uint32_t pid = 0;                    // of the host's pid namespace
+    std::optional<std::uint64_t> used_bytes;  // nothing: the driver does not know
+    std::string name;                         // "" when /proc does not show it
+    std::string container;  // 64 hex digits from its cgroup; "" when it is in none (gpu.md B.6)
+};
+
+struct DeviceReading {
+    std::string uuid;
+    std::string name;
+    std::string pci_bus_id;
+    std::optional<std::uint32_t> index;  // NVML's; may change over reboots
+    std::optional<std::uint32_t> minor;  // /dev/nvidia<minor>
+    std::uint64_t memory_bytes = 0;
+    std::optional<std::uint64_t> used_bytes;
+    std::optional<std::uint32_t> utilisation_percent;
+    std::optional<std::uint32_t> temperature_celsius;
+    std::optional<std::uint32_t> power_milliwatts;
+    std::vector<GpuProcess> processes;
+    std::string fault;  // "" healthy, else what NVML said of it ("GPU is lost", "reset required", …)
+};
+
+struct AgentSnapshot {
+    std::string driver_version;
+    std::vector<DeviceReading> devices;  // in NVML's order
+};
+
+// The agent runs, NVML does not answer: library missing, no driver, versions that do not match, …
+struct AgentError {
+    std::string
+        reason;    // "library_missing" | "symbol_missing" | "driver_not_loaded" | "version_mismatch" | "nvml"
+    int code = 0;  // nvmlReturn_t where there is one
+    std::string message;  // a sentence for the administrator
+};
+
+using AgentReport = std::variant<AgentSnapshot, AgentError>;
+
+std::string to_line(const AgentReport& report);  // without the newline
+std::optional<AgentReport> parse_agent_line(std::string_view line);
+
+}  // namespace berth::gpu

@@ -1,0 +1,145 @@
+// The working copy of the leases, over the Ledger. Hub strand only; pure apart from the rows it returns.
+//
+// Memory and store go like this (gpu.md E.2, I11). reserve() books the devices in memory and returns a row
+// and a claim; the hub commits the row and then keep()s the claim (dropped before that, the claim gives the
+// devices back). Every later step returns the changed row and changes nothing; the hub commits it, together
+// with what other rooms changed, and then apply()s it. So memory never shows what the store could forget, and
+// devices are free for others only when the end of their lease is durable. Operations for one server are
+// serialised by its lifecycle in hub/.
+#pragma once
+
+#include "base/ids.hpp"
+#include "base/units.hpp"
+#include "gpu/devices.hpp"
+#include "gpu/ledger.hpp"
+#include "store/rows.hpp"
+#include "store/store.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace berth::gpu {
+
+class Leases;
+
+// The devices promised to one server; destroying it gives them back (in memory, no I/O). A moved-from or kept
+// claim owns nothing. The Leases must outlive it.
+class DeviceLease {
+public:
+    DeviceLease() noexcept = default;
+    DeviceLease(Leases& leases, LeaseId id) noexcept : leases_(&leases), id_(id) {}
+    DeviceLease(DeviceLease&& other) noexcept
+        : leases_(std::exchange(other.leases_, nullptr)), id_(other.id_) {}
+    DeviceLease& operator=(DeviceLease&& other) noexcept;
+    DeviceLease(const DeviceLease&) = delete;
+    DeviceLease& operator=(const DeviceLease&) = delete;
+    ~DeviceLease() { give_back(); }
+
+    // From now on the store's row holds the devices.
+    LeaseId keep() && noexcept {
+        leases_ = nullptr;
+        return id_;
+    }
+    LeaseId id() const noexcept { return id_; }
+
+private:
+    void give_back() noexcept;
+
+    Leases* leases_ = nullptr;
+    LeaseId id_{};
+};
+
+class Leases {
+public:
+    // Names people see in refusals. Called while a refusal is made.
+    using NameOfUser = std::function<std::string(UserId)>;
+
+    Leases(const config::GpuOptions& options, NameOfUser name_of_user);
+
+    // Takes over which devices there are. Called at start before restore(), and after every change of the
+    // inventory.
+    void sync(const Inventory& inventory);
+    // What profile and configuration mean together: exclusive when the factor is 1 or the profile says so.
+    Sharing sharing(bool profile_exclusive) const;
+
+    // Live leases of the store at start. Over limits is allowed (nobody's notebook ends) and reported: one
+    // sentence a problem, for the log.
+    std::vector<std::string> restore(const store::Snapshot& snapshot);
+
+    struct Granted {
+        store::LeaseRow row;  // reserved; to be inserted
+        DeviceLease claim;
+    };
+    // Errors: those of Ledger::acquire; the messages say who holds what and what to do.
+    Result<Granted> reserve(
+        LeaseId id,
+        UserId user,
+        ServerId server,
+        std::int64_t generation,
+        const DeviceRequest& request,
+        Timestamp now);
+    // For the façade: no user, no server, a time to live.
+    Result<Granted> reserve_anonymous(
+        LeaseId id, const DeviceRequest& request, Timestamp now, Timestamp expires_at);
+    // Books exactly these devices although the store did not know: a container found without a live lease,
+    // whose devices are all free (gpu.md E.9). Errors: none_free, unknown_device, already_exists.
+    Result<Granted> adopt(
+        LeaseId id,
+        UserId user,
+        ServerId server,
+        std::int64_t generation,
+        std::vector<DeviceUuid> devices,
+        Timestamp now);
+
+    // The steps; each returns the row to commit and then to apply(). Errors: unknown_lease, wrong_state.
+    Result<store::LeaseRow> bind(LeaseId id, std::string container) const;  // from reserved, bound
+    Result<store::LeaseRow> activate(LeaseId id) const;   // from reserved, bound, active (no change)
+    Result<store::LeaseRow> drain(LeaseId id) const;      // from any live state
+    Result<store::LeaseRow> mark_lost(LeaseId id) const;  // from any live state; still holds devices
+    Result<store::LeaseRow> release(
+        LeaseId id, Timestamp now, std::string reason) const;  // from any live state
+    // The row is durable. A released one gives its devices back; one whose lease has ended is ignored.
+    void apply(const store::LeaseRow& row);
+
+    // Usage intervals to insert in the commit of activate(); store::end_usage() goes into that of release().
+    std::vector<store::UsageIntervalRow> usage_of(
+        const store::LeaseRow& row, store::Ids& ids, Timestamp begin) const;
+
+    const store::LeaseRow* find(LeaseId id) const;
+    const std::map<LeaseId, store::LeaseRow>& all() const { return rows_; }       // live ones, oldest first
+    std::vector<const store::LeaseRow*> on_device(const DeviceUuid& uuid) const;  // oldest first
+    const store::LeaseRow* of_server(ServerId server) const;                      // its newest live lease
+    std::vector<const store::LeaseRow*> of_user(UserId user) const;
+    std::vector<LeaseId> expired(Timestamp now) const;  // façade leases whose time is over
+    const Ledger& ledger() const { return ledger_; }    // counts and what is free, for board and forms
+
+private:
+    friend class DeviceLease;
+    void forget(LeaseId id) noexcept;  // the claim was dropped
+    Result<Granted> grant(store::LeaseRow row, const DeviceRequest& request);
+    Result<store::LeaseRow> step(LeaseId id, store::LeaseState to) const;
+    void insert(const store::LeaseRow& row);
+
+    struct Holders {
+        std::size_t devices = 0;         // that the request ranges over
+        std::vector<std::string> names;  // of who is on them, once each
+    };
+    Holders holders(const DeviceRequest& request) const;
+    Error explained(Error refusal, const DeviceRequest& request, std::optional<UserId> asker) const;
+
+    std::uint32_t factor_;
+    NameOfUser name_of_user_;
+    Ledger ledger_;
+    std::map<LeaseId, store::LeaseRow> rows_;
+    std::set<std::pair<ServerId, LeaseId>> by_server_;
+    std::set<std::pair<UserId, LeaseId>> by_user_;
+    std::unordered_map<DeviceUuid, std::set<LeaseId>> by_device_;
+};
+
+}  // namespace berth::gpu

@@ -1,0 +1,33 @@
+// Reading NVML's process lists although their entries had 16, 24 and 32 bytes under one symbol name (gpu.md
+// B.5), and finding the container of a process (gpu.md B.6). Pure but for container_of() and
+// name_of_process().
+#pragma once
+
+#include "gpu/agent_report.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace berth::gpu {
+
+inline constexpr std::uint8_t kCanary = 0xA5;  // the buffer is filled with it before the call
+inline constexpr std::size_t kWidestEntry = 32;
+
+// The entries of `buffer`, which NVML filled with `count` of them; `exists` says whether a pid can be real.
+std::vector<GpuProcess> decode_processes(
+    std::span<const std::uint8_t> buffer,
+    std::uint32_t count,
+    const std::function<bool(std::uint32_t pid)>& exists);
+
+// The first 64 hex digits in a /proc/<pid>/cgroup text: the outermost container.
+std::string container_in(std::string_view cgroup);
+
+bool process_exists(std::uint32_t pid);
+std::string container_of(std::uint32_t pid);
+std::string name_of_process(std::uint32_t pid);
+
+}  // namespace berth::gpu
