@@ -1,0 +1,79 @@
+// Connections to targets, and the idle ones of a worker. A read is always pending on a connection, idle or
+// not, so a target that closes is noticed at once and a reused connection needs no new registration. One
+// worker's loop only.
+#pragma once
+
+#include "proxy/stream.hpp"
+#include "proxy/target.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace berth::proxy {
+
+class Upstream;
+using UpstreamPtr = boost::intrusive_ptr<Upstream>;
+
+// Who uses a connection at the moment.
+class UpstreamUser {
+public:
+    virtual void on_upstream_connected(error_code failure) = 0;
+    // New bytes are in `in`, or `failure` says why none will come (end of stream included).
+    virtual void on_upstream_read(error_code failure) = 0;
+
+protected:
+    ~UpstreamUser() = default;
+};
+
+class UpstreamPool;
+
+class Upstream : public boost::intrusive_ref_counter<Upstream, boost::thread_unsafe_counter> {
+public:
+    Upstream(Loop loop, UpstreamPool& pool, std::string origin);
+
+    void connect(const Target& target);  // ends in on_upstream_connected
+    void read();                         // ends in on_upstream_read; does nothing while a read is pending
+    bool is_reading() const { return reading_; }
+    void close();
+    int native() { return socket.native_handle(); }
+
+    Socket socket;
+    Buffer in;
+    UpstreamUser* user = nullptr;
+    bool reused = false;
+    std::int64_t idle_since = 0;
+    const std::string origin;
+
+private:
+    void connect_to(std::vector<asio::generic::stream_protocol::endpoint> all, std::size_t next);
+    void tell_connected(error_code failure);
+
+    using Resolver = asio::ip::basic_resolver<asio::ip::tcp, Loop>;
+    UpstreamPool& pool_;
+    std::unique_ptr<Resolver> resolver_;
+    bool reading_ = false;
+    bool last_read_filled_ = false;
+};
+
+class UpstreamPool {
+public:
+    // The idle connection used last, or null. `careful`: only one that is quiet right now, for a request that
+    // must not be sent twice.
+    UpstreamPtr take(const std::string& origin, bool careful);
+    void put(UpstreamPtr connection, std::int64_t now);
+    void drop(Upstream& connection);            // its target closed it, or sent what nobody asked for
+    void close_idle_since(std::int64_t limit);  // those put back before `limit`
+    void close_all();
+
+private:
+    static constexpr std::size_t kIdlePerOrigin = 64;
+    std::unordered_map<std::string, std::vector<UpstreamPtr>> idle_;
+};
+
+}  // namespace berth::proxy
