@@ -1,0 +1,37 @@
+// What a person may start: the profiles of the configuration, or, when it names none, ones made from docker.image
+// and the devices there are ("gpu" with one device, and "cpu"). Resolved here, on the server; a form only suggests.
+// Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "config/options.hpp"
+#include "gpu/ledger.hpp"
+#include "hub/errors.hpp"
+
+namespace berth::hub {
+
+// A profile with the request's choices filled in: what the plan is made of.
+struct ResolvedStart {
+    config::Profile profile;
+    std::uint32_t gpus = 0;
+    gpu::Sharing sharing = gpu::Sharing::exclusive;
+};
+
+// The profiles in force, in the order of the form; the first that a person may use is their default.
+std::vector<config::Profile> profiles_in_force(const config::Options& options, std::size_t devices);
+bool may_use(const config::Profile& profile, const std::vector<std::string>& groups);
+
+// `user_options`: null, or an object with any of profile (string), gpus (integer), image (string: only one that a
+// profile the person may use names); a list of one string stands for the string, as forms send it. Other keys are
+// kept in the record and mean nothing here.
+// Errors: no_such_profile, profile_not_allowed, options_invalid, image_not_allowed, too_many_gpus.
+Result<ResolvedStart> resolve_start(
+    const config::Options& options,
+    const std::vector<config::Profile>& profiles,
+    const std::vector<std::string>& groups,
+    const json::value& user_options);
+
+}  // namespace berth::hub

@@ -1,0 +1,40 @@
+// Ends servers: removes the route and what the backend holds, and only when the backend itself said that it is gone
+// ends the lease and the credentials and marks the row stopped or failed. Tries again with back-off until then, so a
+// device never goes back before its last possible user is gone (design.md §4.3). Hub strand only.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "hub/context.hpp"
+
+namespace berth::hub {
+
+class Reaper {
+public:
+    explicit Reaper(Context& context) : context_(context) {}
+
+    // The server must be starting, ready or stopping. Marks it stopping (committed), then works in the background
+    // until it is gone. `failure`: why, when it was not asked to stop; the person sees its message.
+    void finish(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
+    // Waits until it is neither stopping nor starting; false when the deadline came first.
+    awaitable<bool> wait_until_gone(std::shared_ptr<Server> server, Deadline deadline);
+    // Removes an object that no row asks for (reconcile).
+    void remove_stray(spawn::Found found);
+
+private:
+    awaitable<> work(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
+    awaitable<Result<void>> mark_stopping(std::shared_ptr<Server> server);
+    awaitable<> remove_object(spawn::StartPlan plan, spawn::SpawnState state);
+    awaitable<> mark_gone(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
+
+    Context& context_;
+};
+
+// The proxy's entry for a server that runs at `target_url`.
+Route route_of(const Server& server, std::string target_url, std::string_view base_path);
+// The plan in the row, enough to find and end what the backend holds.
+spawn::StartPlan stored_plan(const Server& server);
+
+}  // namespace berth::hub

@@ -1,0 +1,131 @@
+#include "hub/routes.hpp"
+
+#include <vector>
+
+#include "base/text.hpp"
+#include "hub/errors.hpp"
+#include "obs/log.hpp"
+
+namespace berth::hub {
+namespace {
+
+// The proxy keeps routes decoded and without the last slash; ours are escaped and end with one (hub-protocol §15).
+std::string routespec_of(std::string_view key) {
+    std::string spec;
+    for (const auto part : split(key, '/')) {
+        if (part.empty()) continue;
+        spec += "/" + url_escape_path(part);
+    }
+    return spec + "/";
+}
+
+json::object body_of(const Route& route) {
+    json::object body = route.data;
+    body["target"] = route.target;
+    body["jupyterhub"] = true;
+    return body;
+}
+
+Error unreachable(std::string detail) {
+    return Error{
+        HubErrc::proxy_unreachable, "The proxy did not take the route; it is being restarted. Try again in a moment.",
+        std::move(detail)};
+}
+
+}  // namespace
+
+Routes::Routes(net::Endpoint proxy_api, Secret token) : client_(std::move(proxy_api)), token_(std::move(token)) {}
+
+http::Headers Routes::headers() const {
+    return {{"Authorization", "token " + token_.reveal()}, {"Content-Type", "application/json"}};
+}
+
+awaitable<Result<void>> Routes::put(Route route, Deadline deadline) {
+    wanted_.insert_or_assign(route.routespec, route);
+    co_return co_await post(std::move(route), deadline);
+}
+
+awaitable<Result<void>> Routes::remove(std::string routespec, Deadline deadline) {
+    wanted_.erase(routespec);
+    co_return co_await del(std::move(routespec), deadline);
+}
+
+awaitable<Result<void>> Routes::post(Route route, Deadline deadline) {
+    http::ClientRequest request;
+    request.method = http::Method::post;
+    request.target = "/api/routes" + route.routespec;
+    request.headers = headers();
+    request.body = json::serialize(body_of(route));
+    auto answer = co_await client_.send(std::move(request), deadline);
+    if (!answer) co_return unreachable(answer.error().detail + answer.error().message);
+    if (answer->status != 201) co_return unreachable("POST " + route.routespec + " gave " + std::to_string(answer->status));
+    co_return Result<void>{};
+}
+
+awaitable<Result<void>> Routes::del(std::string routespec, Deadline deadline) {
+    http::ClientRequest request;
+    request.method = http::Method::del;
+    request.target = "/api/routes" + routespec;
+    request.headers = headers();
+    auto answer = co_await client_.send(std::move(request), deadline);
+    if (!answer) co_return unreachable(answer.error().detail + answer.error().message);
+    if (answer->status != 204 && answer->status != 404)
+        co_return unreachable("DELETE " + routespec + " gave " + std::to_string(answer->status));
+    co_return Result<void>{};
+}
+
+awaitable<Result<json::object>> Routes::fetch(Deadline deadline) {
+    http::ClientRequest request;
+    request.target = "/api/routes";
+    request.headers = headers();
+    auto answer = co_await client_.send(std::move(request), deadline);
+    if (!answer) co_return unreachable(answer.error().detail + answer.error().message);
+    auto table = parse_json(answer->body);
+    if (answer->status != 200 || !table || !table->is_object())
+        co_return unreachable("GET /api/routes gave " + std::to_string(answer->status));
+    co_return std::move(table->as_object());
+}
+
+awaitable<Result<void>> Routes::check(Deadline deadline) {
+    BERTH_CO_TRY(const auto table, co_await fetch(deadline));
+    std::vector<std::string> unwanted;
+    std::map<std::string, std::string> present;
+    for (const auto& [key, value] : table) {
+        const auto* data = value.if_object();
+        if (data == nullptr || !bool_at(*data, "jupyterhub").value_or(false)) continue;
+        const std::string spec = routespec_of(key);
+        if (wanted_.contains(spec)) present[spec] = string_at(*data, "target").value_or("");
+        else unwanted.push_back(spec);
+    }
+    std::vector<Route> missing;
+    for (const auto& [spec, route] : wanted_) {
+        const auto it = present.find(spec);
+        if (it == present.end() || it->second != route.target) missing.push_back(route);
+    }
+    for (auto& spec : unwanted) {
+        if (wanted_.contains(spec)) continue;  // wanted again while we waited
+        log::info("route.removed", {{"route", spec}, {"why", "nothing runs behind it"}});
+        BERTH_CO_CHECK(co_await del(spec, deadline));
+    }
+    for (auto& route : missing) {
+        const auto still = wanted_.find(route.routespec);
+        if (still == wanted_.end() || still->second.target != route.target) continue;
+        BERTH_CO_CHECK(co_await post(route, deadline));
+    }
+    co_return Result<void>{};
+}
+
+awaitable<Result<std::map<std::string, Timestamp>>> Routes::activity(Deadline deadline) {
+    BERTH_CO_TRY(const auto table, co_await fetch(deadline));
+    std::map<std::string, Timestamp> times;
+    for (const auto& [key, value] : table) {
+        const auto* data = value.if_object();
+        if (data == nullptr) continue;
+        const auto text = string_at(*data, "last_activity");
+        const auto time = text ? parse_rfc3339(*text) : std::nullopt;
+        if (time) times[routespec_of(key)] = *time;
+    }
+    co_return times;
+}
+
+}  // namespace berth::hub

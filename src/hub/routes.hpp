@@ -1,0 +1,51 @@
+// What the proxy should route, and the work of making it so: every change is sent at once, and the whole table is
+// compared at start, every 300 s, and whenever the proxy was not reachable (hub-protocol §15). Uses CHP's REST API,
+// so a configurable-http-proxy in our proxy's place works too. Hub strand only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "async/deadline.hpp"
+#include "base/ids.hpp"
+#include "base/json.hpp"
+#include "base/result.hpp"
+#include "base/secret.hpp"
+#include "http/client.hpp"
+
+namespace berth::hub {
+
+struct Route {
+    std::string routespec;  // "/user/ann/": escaped, begins and ends with '/'
+    std::string target;     // "http://10.0.3.7:8888", no path
+    json::object data;      // {"user": …, "server_name": …} or {"hub": true}
+};
+
+class Routes {
+public:
+    Routes(net::Endpoint proxy_api, Secret token);
+
+    // Wanted from now on; true when the proxy has it. Unreachable: it is sent again by check().
+    awaitable<Result<void>> put(Route route, Deadline deadline);
+    awaitable<Result<void>> remove(std::string routespec, Deadline deadline);
+    // Compares and mends: adds what is missing or differs, deletes what is ours (data.jupyterhub) and unwanted.
+    awaitable<Result<void>> check(Deadline deadline);
+    // Last activity by routespec, as the proxy saw it.
+    awaitable<Result<std::map<std::string, Timestamp>>> activity(Deadline deadline);
+
+    const std::map<std::string, Route>& wanted() const { return wanted_; }
+
+private:
+    awaitable<Result<void>> post(Route route, Deadline deadline);
+    awaitable<Result<void>> del(std::string routespec, Deadline deadline);
+    awaitable<Result<json::object>> fetch(Deadline deadline);
+    http::Headers headers() const;
+
+    http::Client client_;
+    Secret token_;
+    std::map<std::string, Route> wanted_;
+};
+
+}  // namespace berth::hub

@@ -1,0 +1,37 @@
+// Server records without their processes: create, rename, options, removal (hub-protocol §9.8). Hub strand only.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "access/permit.hpp"
+#include "hub/context.hpp"
+#include "hub/errors.hpp"
+
+namespace berth::hub {
+
+struct RecordChange {
+    std::optional<ServerName> name;
+    std::optional<std::string> display_name;
+    std::optional<json::value> user_options;
+};
+
+class ServerRecords {
+public:
+    explicit ServerRecords(Context& context) : context_(context) {}
+
+    // Errors: server_exists, server_name_invalid, named_servers_off, server_limit, no_such_user.
+    awaitable<Result<std::shared_ptr<Server>>> create(access::Permit permit, ServerKey key, RecordChange with);
+    // Errors: no_such_server, not_stopped, server_exists, server_name_invalid, named_servers_off.
+    awaitable<Result<std::shared_ptr<Server>>> change(access::Permit permit, ServerKey key, RecordChange to);
+    // Removes a stopped named server's record. Errors: no_such_server, not_stopped.
+    awaitable<Result<void>> remove(access::Permit permit, ServerKey key);
+
+    // May a record of this name be made for this user now?
+    Result<void> may_create(const ServerKey& key) const;
+
+private:
+    Context& context_;
+};
+
+}  // namespace berth::hub

@@ -1,0 +1,101 @@
+// The notebook servers as the hub knows them: each row's working copy and what only a living hub knows about it
+// (steps of a start, who waits for it). A row that is stopped and never started again stays; it holds the options.
+// Hub strand only. References stay valid until the server is removed; after a suspension look it up again by key.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "async/notifier.hpp"
+#include "async/stop_source.hpp"
+#include "base/ids.hpp"
+#include "spawn/spawner.hpp"
+#include "store/rows.hpp"
+
+namespace berth::hub {
+
+using store::Lifecycle;
+
+// One step of a start, as the progress stream tells it (hub-protocol §9.5).
+struct Step {
+    int percent = 0;
+    std::string message;
+};
+
+struct Server {
+    Server(ServerKey server_key, store::ServerRow server_row, const asio::any_io_executor& executor)
+        : key(std::move(server_key)), row(std::move(server_row)), changed(executor) {}
+
+    ServerKey key;
+    store::ServerRow row;
+    std::vector<DeviceUuid> devices;      // of its live lease
+    std::optional<LeaseId> lease;
+    std::vector<Step> steps;              // of the newest start
+    Notifier changed;                     // lifecycle, steps, failure, gone
+    bool reaping = false;                 // the reaper works on it
+    std::shared_ptr<StopSource> attempt;  // of the start in flight; asked to stop, it ends in the reaper
+    std::optional<spawn::Status> gone;    // the backend said it ended, while it was starting or ready
+    std::optional<Error> failure;         // of the newest start; row.failure keeps its message over a restart
+
+    bool active() const { return row.lifecycle != Lifecycle::stopped && row.lifecycle != Lifecycle::failed; }
+    // Adds a step of the start and wakes who follows it.
+    void tell(int percent, std::string message);
+    bool ready() const { return row.lifecycle == Lifecycle::ready; }
+    // "spawn", "stop" or nothing: as JupyterHub spells it (hub-protocol §9.1).
+    std::optional<std::string_view> pending() const;
+    // "/user/ann/" or "/user/ann/gpu/" below the base path, escaped (hub-protocol §2.4).
+    std::string prefix(std::string_view base_path) const;
+};
+
+// A server's lifecycle is changed by one use case at a time: whoever holds its claim. Given back when destroyed.
+class Claim {
+public:
+    Claim(class Servers& servers, ServerKey key) : servers_(&servers), key_(std::move(key)) {}
+    Claim(Claim&& other) noexcept : servers_(std::exchange(other.servers_, nullptr)), key_(std::move(other.key_)) {}
+    Claim& operator=(Claim&&) = delete;
+    ~Claim();
+
+private:
+    Servers* servers_;
+    ServerKey key_;
+};
+
+class Servers {
+public:
+    explicit Servers(asio::any_io_executor executor) : executor_(std::move(executor)), unclaimed_(executor_) {}
+
+    // Waits until nobody else holds it. Held only while a decision is made and committed, never during backend calls.
+    awaitable<Claim> claim(ServerKey key);
+
+    // `row` as it was committed; replaces nothing.
+    Server& add(ServerKey key, store::ServerRow row);
+    void remove(const ServerKey& key);
+    std::shared_ptr<Server> find(const ServerKey& key) const;
+    std::shared_ptr<Server> find(ServerId id) const;
+    // The servers of one user by name, the default server first. Cheap: no other user's servers are looked at.
+    std::vector<std::shared_ptr<Server>> of_user(const UserName& user) const;
+    std::vector<std::shared_ptr<Server>> all() const;
+    std::size_t active_count() const;
+    std::size_t starting_count() const;
+    void rename_user(const UserName& old_name, const UserName& new_name);  // its servers are stopped
+
+private:
+    friend class Claim;
+    asio::any_io_executor executor_;
+    Notifier unclaimed_;
+    std::set<ServerKey> claimed_;
+    std::unordered_map<UserName, std::map<ServerName, std::shared_ptr<Server>>> by_user_;
+    std::unordered_map<std::int64_t, std::shared_ptr<Server>> by_id_;
+};
+
+// "https://hub.example.org" of "https://hub.example.org/base/".
+std::string origin_of(std::string_view url);
+
+}  // namespace berth::hub
