@@ -1,0 +1,109 @@
+import { api } from "../api";
+import { ago, bytes, count, lasting } from "../format";
+import { useLive, useNow } from "../live";
+import type { DeviceModel, LeaseModel } from "../models";
+import { Loading, Meter, Note } from "../parts/parts";
+import { modelOf, placeOf } from "../servers";
+
+function statusOf(device: DeviceModel): { label: string; pill: string } {
+  if (device.cordoned) return { label: "Cordoned", pill: "pill-warn" };
+  if (!device.eligible) return { label: "Not usable", pill: "pill-danger" };
+  if (device.free === 0) return { label: "Full", pill: "pill-accent" };
+  return device.leases_count === 0 ? { label: "Free", pill: "pill-ok" } : { label: `${device.free} free`, pill: "pill-ok" };
+}
+
+const holder = (lease: LeaseModel): string =>
+  lease.user === null ? "Somebody else" : lease.server ? `${lease.user} / ${lease.server}` : lease.user;
+
+function Slots({ device, now }: { device: DeviceModel; now: number }) {
+  const free = device.eligible && !device.cordoned ? device.free : 0;
+  return (
+    <ul class="slots" aria-label="Holders">
+      {device.leases.map((lease) => (
+        <li class="slot" key={lease.id} title={`${holder(lease)}, ${lease.state}`}>
+          <span class="avatar" aria-hidden="true">{[...holder(lease)][0]}</span>
+          <span><span class="strong">{holder(lease)}</span>{lease.exclusive && device.capacity > 1 ? " (alone)" : ""}</span>
+          {lease.state !== "bound" && lease.state !== "active" && <span class="pill pill-accent pill-busy">{lease.state}</span>}
+          <span class="muted small num">{lasting(now - Date.parse(lease.since))}</span>
+        </li>
+      ))}
+      {Array.from({ length: Math.min(free, 4) }, (_, slot) => <li class="slot slot-free" key={`free-${slot}`}>Free</li>)}
+      {free > 4 && <li class="muted small">and {free - 4} more free</li>}
+    </ul>
+  );
+}
+
+function Gauges({ device }: { device: DeviceModel }) {
+  const { memory_bytes: total, used_memory_bytes: used, utilization_percent: load } = device;
+  return (
+    <>
+      {load !== null && (
+        <div class="gauge">
+          <div><span>Utilisation</span><span class="num">{Math.round(load)} %</span></div>
+          <Meter label="Utilisation" percent={load} />
+        </div>
+      )}
+      {total !== null && (
+        <div class="gauge">
+          <div><span>Memory</span>
+            <span class="num">{used === null ? bytes(total) : `${bytes(used)} of ${bytes(total)}`}</span></div>
+          {used !== null && <Meter label="Memory" percent={(100 * used) / Math.max(1, total)} />}
+        </div>
+      )}
+    </>
+  );
+}
+
+function Device({ device, now }: { device: DeviceModel; now: number }) {
+  const status = statusOf(device);
+  return (
+    <li class="card gpu">
+      <div class="gpu-head">
+        <div class="grow">
+          <h2 class="wrap">{placeOf(device)}</h2>
+          {modelOf(device) !== "" && <p class="wrap">{modelOf(device)}</p>}
+          <code class="gpu-uuid" title={device.uuid}>{device.uuid}</code>
+        </div>
+        <span class={`pill ${status.pill}`}>{status.label}</span>
+      </div>
+      <Gauges device={device} />
+      <Slots device={device} now={now} />
+    </li>
+  );
+}
+
+// Who holds what, and what the devices do: live.
+export function GpuBoard() {
+  const gpus = useLive(api.gpus, 3000);
+  const now = useNow(10000);
+  if (gpus.value === undefined) return <Loading error={gpus.error} />;
+  const { devices, simulated, stale, stale_since: since, oversubscription } = gpus.value;
+  const free = devices.reduce((sum, device) => sum + (device.eligible && !device.cordoned ? device.free : 0), 0);
+  const capacity = devices.reduce((sum, device) => sum + device.capacity, 0);
+  return (
+    <div class="stack">
+      {gpus.error !== undefined && <Note tone="danger">{gpus.error}</Note>}
+      {stale && (
+        <Note tone="warning">
+          The driver does not answer{since ? `; the numbers are from ${ago(since, now)}` : ""}. Leases stay as they are.
+        </Note>
+      )}
+      {devices.length === 0 ? (
+        <p class="card empty">No GPU was found. Install the driver, or name devices in the configuration.</p>
+      ) : (
+        <>
+          <p class="lead num row">
+            <span>
+              {free} of {count(capacity, "place")} free on {count(devices.length, "GPU")}
+              {oversubscription > 1 ? `, each shared by up to ${oversubscription}` : ""}.
+            </span>
+            {simulated && <span class="pill pill-plain pill-warn">Simulated</span>}
+          </p>
+          <ul class="board" aria-label="GPUs">
+            {devices.map((device) => <Device key={device.uuid} device={device} now={now} />)}
+          </ul>
+        </>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,59 @@
+// Numbers and times as people read them, in the browser's own language settings.
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const steps: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["year", 31536000],
+  ["month", 2592000],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+];
+
+// "5 min. ago", "in 3 days".
+export function ago(time: string | null | undefined, now = Date.now()): string {
+  if (!time) return "never";
+  const seconds = (Date.parse(time) - now) / 1000;
+  for (const [unit, length] of steps) {
+    if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
+  }
+  return "just now";
+}
+
+export const exactly = (time: string | null | undefined): string => (time ? absolute.format(new Date(time)) : "");
+
+// "48 s", "12 min", "3 h 05 min", "2 d 4 h".
+export function lasting(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours} h ${String(minutes % 60).padStart(2, "0")} min`;
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+}
+
+const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+
+// Powers of 1024, as the hub's configuration counts.
+export function bytes(count: number): string {
+  let value = count;
+  let unit = "B";
+  for (const next of ["KiB", "MiB", "GiB", "TiB"]) {
+    if (value < 1024) break;
+    value /= 1024;
+    unit = next;
+  }
+  return `${number.format(value)} ${unit}`;
+}
+
+export const count = (amount: number, one: string, many = `${one}s`): string =>
+  `${number.format(amount)} ${amount === 1 ? one : many}`;
+
+export const shortUuid = (uuid: string): string => (uuid.length > 16 ? `${uuid.slice(0, 12)}…` : uuid);
+
+// The server name that JupyterHub makes from a display name (hub-protocol §2.4).
+export function slug(text: string): string {
+  let name = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-/, "");
+  if (!/^[a-z]/.test(name)) name = `x-${name}`;
+  return name.slice(0, 30).replace(/-$/, "");
+}

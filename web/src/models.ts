@@ -1,0 +1,94 @@
+// The hub's JSON (hub-protocol §7.3, §9.1, §11.2) and Berth's own resources below api/berth/.
+export interface ServerModel {
+  name: string;
+  display_name?: string | null;
+  last_activity: string | null;
+  started: string | null;
+  pending: "spawn" | "stop" | "check" | "rename" | null;
+  ready: boolean;
+  stopped: boolean;
+  url: string;
+  progress_url: string;
+  user_options: Record<string, unknown> | null;
+  berth?: { profile: string | null; devices: string[]; failure: string | null };
+}
+
+export interface UserModel {
+  name: string;
+  admin?: boolean;
+  groups?: string[];
+  created?: string;
+  last_activity?: string | null;
+  servers?: Record<string, ServerModel>;
+}
+
+export interface PageOf<T> {
+  items: T[];
+  _pagination: { offset: number; limit: number; total: number };
+}
+
+export interface TokenModel {
+  id: string;
+  kind: string;
+  note: string | null;
+  scopes: string[];
+  created: string;
+  last_activity: string | null;
+  expires_at: string | null;
+  oauth_client?: string | null;
+  token?: string;
+}
+
+export interface ProfileModel {
+  name: string;
+  display_name: string;
+  description: string;
+  image: string;
+  gpus: number;
+  max_gpus: number;
+  cpus: number | null;
+  memory_bytes: number | null;
+  allowed: boolean;
+  available: { fits: boolean; free_gpus: number; total_gpus: number; reason: string | null };
+}
+
+export interface LeaseModel {
+  id: number;
+  user: string | null;
+  server: string | null;
+  state: string;
+  exclusive: boolean;
+  since: string;
+}
+
+export interface DeviceModel {
+  uuid: string;
+  index: number | null;
+  name: string;
+  memory_bytes: number | null;
+  used_memory_bytes: number | null;
+  utilization_percent: number | null;
+  capacity: number;
+  leases_count: number;
+  free: number;
+  cordoned: boolean;
+  eligible: boolean;
+  leases: LeaseModel[];
+}
+
+export interface GpusModel {
+  simulated: boolean;
+  stale: boolean;
+  stale_since: string | null;
+  oversubscription: number;
+  devices: DeviceModel[];
+}
+
+export interface ProgressEvent {
+  progress?: number;
+  message?: string;
+  ready?: boolean;
+  failed?: boolean;
+  url?: string;
+  log?: string | string[];
+}

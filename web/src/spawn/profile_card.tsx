@@ -1,0 +1,52 @@
+import { bytes, count } from "../format";
+import type { ProfileModel } from "../models";
+import { Fact } from "../parts/parts";
+
+export const canStart = (profile: ProfileModel): boolean => profile.allowed && profile.available.fits;
+
+function whyNot(profile: ProfileModel): string | undefined {
+  if (!profile.allowed) return "Your groups may not use this profile. Ask an administrator.";
+  if (!profile.available.fits) return profile.available.reason ?? "Nothing that fits is free now.";
+  return undefined;
+}
+
+function Availability({ profile }: { profile: ProfileModel }) {
+  const { free_gpus: free, total_gpus: total } = profile.available;
+  if (!profile.allowed) return <span class="pill pill-plain">Not for you</span>;
+  if (profile.max_gpus === 0) return <span class="pill pill-plain">No GPU</span>;
+  const tone = profile.available.fits ? "pill-ok" : "pill-warn";
+  return <span class={`pill ${tone} num`}>{total === 0 ? "No GPU here" : `${free} of ${count(total, "GPU")} free`}</span>;
+}
+
+interface CardProps {
+  profile: ProfileModel;
+  chosen: boolean;
+  onChoose: () => void;
+}
+
+export function ProfileCard({ profile, chosen, onChoose }: CardProps) {
+  const why = whyNot(profile);
+  const id = `profile-${profile.name}`;
+  return (
+    <label class={`profile${why === undefined ? "" : " profile-off"}`}>
+      <input type="radio" name="profile" value={profile.name} checked={chosen} disabled={why !== undefined}
+        aria-describedby={id} onChange={onChoose} />
+      <span class="profile-name">{profile.display_name || profile.name}</span>
+      <Availability profile={profile} />
+      <div class="profile-rest" id={id}>
+        {profile.description !== "" && <p class="muted wrap">{profile.description}</p>}
+        <div class="profile-facts">
+          {profile.max_gpus > 0 && (
+            <Fact icon="chip">
+              {profile.gpus === profile.max_gpus ? count(profile.gpus, "GPU") : `${profile.gpus} to ${count(profile.max_gpus, "GPU")}`}
+            </Fact>
+          )}
+          {profile.cpus !== null && <Fact icon="pulse">{count(profile.cpus, "CPU")}</Fact>}
+          {profile.memory_bytes !== null && <Fact icon="memory">{bytes(profile.memory_bytes)}</Fact>}
+          {profile.image !== "" && <Fact icon="box" title="Image"><code>{profile.image}</code></Fact>}
+        </div>
+        {why !== undefined && <p class="profile-why">{why}</p>}
+      </div>
+    </label>
+  );
+}
