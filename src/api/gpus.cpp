@@ -1,0 +1,103 @@
+// The GPU board: what devices there are, who holds them, and the administrator's switch (gpu.md E.8).
+#include "api/error_response.hpp"
+#include "api/handlers.hpp"
+#include "store/queries.hpp"
+
+#include <algorithm>
+
+namespace berth::api {
+namespace {
+
+// Others' names only for those who may see all of it; one's own leases always show.
+json::object lease_model(const Dependencies& hub, const Call& call, const store::LeaseRow& lease, bool sees_all) {
+    const auto* user = lease.user ? hub.directory.find(*lease.user) : nullptr;
+    const bool own = user != nullptr && call.who().is(user->name());
+    const auto server = lease.server ? hub.servers.find(*lease.server) : nullptr;
+    const bool shown = sees_all || own;
+    json::object model;
+    model["id"] = number_of(lease.id);
+    model["user"] = shown && user != nullptr ? json::value(user->name().value) : json::value(nullptr);
+    model["server"] = shown && server ? json::value(server->key.server.value) : json::value(nullptr);
+    model["state"] = store::name_of(lease.state);
+    model["exclusive"] = lease.exclusive;
+    model["since"] = format_rfc3339(lease.created);
+    return model;
+}
+
+template <class Number>
+json::value number_or_null(const std::optional<Number>& number) {
+    return number ? json::value(*number) : json::value(nullptr);
+}
+
+json::object device_model(const Dependencies& hub, const Call& call, const gpu::DeviceStatus& device, bool sees_all) {
+    const auto& reading = device.reading;
+    const auto view = hub.leases.ledger().find(device.row.uuid);
+    const std::int64_t held = view ? view->leases : 0;
+    const bool full = view && view->exclusively_held;
+    const std::int64_t room = full || !device.eligible() ? 0 : std::max<std::int64_t>(0, device.row.capacity - held);
+    json::object model;
+    model["uuid"] = device.row.uuid.value;
+    model["index"] = reading ? number_or_null(reading->index) : json::value(nullptr);
+    model["name"] = device.row.name.empty() ? device.row.uuid.value : device.row.name;
+    model["memory_bytes"] = device.row.memory_bytes == 0 ? json::value(nullptr) : json::value(device.row.memory_bytes);
+    model["used_memory_bytes"] = reading ? number_or_null(reading->used_bytes) : json::value(nullptr);
+    model["utilization_percent"] = reading ? number_or_null(reading->utilisation_percent) : json::value(nullptr);
+    model["capacity"] = device.row.capacity;
+    model["leases_count"] = held;
+    model["free"] = room;
+    model["cordoned"] = device.row.cordoned;
+    model["eligible"] = device.eligible();
+    model["health"] = gpu::name_of(device.health);
+    model["health_detail"] = device.health_detail;
+    json::array leases;
+    for (const auto* lease : hub.leases.on_device(device.row.uuid)) {
+        leases.emplace_back(lease_model(hub, call, *lease, sees_all));
+    }
+    model["leases"] = std::move(leases);
+    return model;
+}
+
+awaitable<Result<http::Response>> set_cordoned(Dependencies& hub, Call& call, bool cordoned) {
+    const DeviceUuid uuid(call.arguments.at(0));
+    if (hub.inventory.find(uuid) == nullptr) co_return not_found("There is no device " + uuid.value);
+    BERTH_CO_CHECK(hub.inventory.set_cordoned(uuid, cordoned));
+    hub.leases.sync(hub.inventory);
+    auto rows = hub.inventory.take_changed_rows();
+    store::AuditRow audit;
+    audit.at = call.now;
+    audit.principal = call.permit->principal_name();
+    audit.action = cordoned ? "gpu.cordon" : "gpu.uncordon";
+    audit.target = uuid.value;
+    audit.permit = call.permit->scope();
+    audit.result = "ok";
+    store::Change change = [rows = std::move(rows), audit](store::Transaction& t) {
+        for (const auto& row : rows) store::upsert(t, row);
+        store::insert(t, audit);
+    };
+    BERTH_CO_CHECK(co_await hub.store.commit(std::move(change)));
+    co_return http::Response::empty(204);
+}
+
+}  // namespace
+
+awaitable<Result<http::Response>> get_gpus(Dependencies& hub, Call& call) {
+    const bool sees_all = call.who().scopes().has_everywhere("gpu:admin");
+    const auto stale = hub.inventory.stale_since();
+    json::object board;
+    board["simulated"] = hub.inventory.simulated();
+    board["stale"] = stale.has_value();
+    board["stale_since"] = or_null(stale);
+    board["oversubscription"] = hub.options.gpu.oversubscription;
+    board["driver_version"] = std::string(hub.inventory.driver_version());
+    const auto& error = hub.inventory.agent_error();
+    board["agent_error"] = error && sees_all ? json::value(error->message) : json::value(nullptr);
+    json::array devices;
+    for (const auto& device : hub.inventory.devices()) devices.emplace_back(device_model(hub, call, device, sees_all));
+    board["devices"] = std::move(devices);
+    co_return http::Response::json(200, board);
+}
+
+awaitable<Result<http::Response>> put_cordon(Dependencies& hub, Call& call) { return set_cordoned(hub, call, true); }
+awaitable<Result<http::Response>> delete_cordon(Dependencies& hub, Call& call) { return set_cordoned(hub, call, false); }
+
+}  // namespace berth::api

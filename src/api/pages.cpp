@@ -1,0 +1,73 @@
+#include "api/pages.hpp"
+
+#include "api/error_response.hpp"
+#include "base/text.hpp"
+
+namespace berth::api {
+
+std::string hub_path(const Dependencies& hub) { return hub.options.base_path() + "hub/"; }
+
+web::PageContext page_context(const Dependencies& hub, const Call& call) {
+    web::PageContext context;
+    context.base_path = hub.options.base_path();
+    context.hub_path = hub_path(hub);
+    if (call.who().user) context.user = call.who().name;
+    context.admin = call.who().scopes().has_anywhere("admin-ui");
+    context.xsrf = call.visit.xsrf_token;
+    context.nonce = call.nonce;
+    context.version = BERTH_VERSION;
+    if (auto banner = hub.sign_in.authenticator().banner(); !banner.empty()) {
+        context.banners.push_back({web::BannerKind::warning, std::move(banner)});
+    }
+    if (hub.inventory.simulated()) {
+        context.banners.push_back({web::BannerKind::info, "The GPUs here are simulated: there is no real device behind them."});
+    }
+    return context;
+}
+
+http::Response html(unsigned status, std::string page) { return http::Response::html(status, std::move(page)); }
+
+http::Response redirect_to_login(const Dependencies& hub, const Call& call) {
+    return http::Response::redirect(hub_path(hub) + "login?next=" + url_escape_query(call.request.target));
+}
+
+http::Response status_as_page(const Dependencies& hub, const Call& call, unsigned status, std::string message) {
+    web::ErrorModel model;
+    model.status = static_cast<int>(status);
+    model.message = std::move(message);
+    return html(status, web::error_page(page_context(hub, call), model));
+}
+
+http::Response error_as_page(const Dependencies& hub, const Call& call, const Error& error) {
+    auto response = status_as_page(hub, call, status_of(error), message_of(error));
+    if (const auto seconds = retry_after(error)) response.headers.add("Retry-After", std::to_string(seconds));
+    return response;
+}
+
+std::string next_or(const Dependencies& hub, const Call& call, std::string fallback) {
+    if (const auto next = call.request.query_value("next")) {
+        if (auto valid = hub.gate.valid_next(call.request, *next)) return *valid;
+    }
+    char separator = fallback.find('?') == std::string::npos ? '?' : '&';
+    for (const auto& [name, value] : call.request.query_values()) {
+        if (name == "next" || name == "_xsrf") continue;
+        fallback += separator;
+        fallback.append(url_escape_query(name)).append("=").append(url_escape_query(value));
+        separator = '&';
+    }
+    return fallback;
+}
+
+std::string landing_url(const Dependencies& hub, const UserName& user) {
+    const auto server = hub.servers.find({user, ServerName{}});
+    if (server && server->active()) return server->prefix(hub.options.base_path());
+    return hub_path(hub) + "spawn";
+}
+
+std::string server_path(const ServerKey& key) {
+    std::string path = url_escape_path(key.user.value);
+    if (!key.server.empty()) path.append("/").append(url_escape_path(key.server.value));
+    return path;
+}
+
+}  // namespace berth::api

@@ -1,0 +1,22 @@
+// Pages of lists (hub-protocol §11.4): a bare list, or an object when the client accepts it.
+#pragma once
+
+#include <string>
+
+#include "api/call.hpp"
+
+namespace berth::api {
+
+struct Page {
+    std::size_t offset = 0;
+    std::size_t limit = 200;
+    bool as_object = false;  // Accept: application/jupyterhub-pagination+json
+};
+// Error: 400 for an offset or limit that is no integer.
+Result<Page> requested_page(const http::Request& request);
+
+// `items`: the page's elements, comma separated. Closes the list, or the object with `_pagination`.
+http::Response page_response(
+    const Dependencies& hub, const http::Request& request, const Page& page, std::size_t total, std::string items);
+
+}  // namespace berth::api

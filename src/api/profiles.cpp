@@ -1,0 +1,72 @@
+// What the start form offers: the profiles, and whether each fits now.
+#include "api/error_response.hpp"
+#include "api/handlers.hpp"
+
+#include <algorithm>
+
+namespace berth::api {
+namespace {
+
+struct Free {
+    std::uint32_t devices = 0;
+    std::uint32_t total = 0;
+};
+
+Free free_now(const Dependencies& hub, const config::Profile& profile) {
+    const auto& ledger = hub.leases.ledger();
+    Free free;
+    free.devices = ledger.free_devices(hub.leases.sharing(profile.gpu_exclusive));
+    for (const auto& view : ledger.devices()) free.total += view.device.eligible ? 1U : 0U;
+    return free;
+}
+
+json::value reason_for(const config::Profile& profile, const Free& free) {
+    if (profile.gpus <= free.devices) return nullptr;
+    if (profile.gpus > free.total) {
+        return json::value("There are " + std::to_string(free.total) + " GPUs; this needs " + std::to_string(profile.gpus) + ".");
+    }
+    if (free.devices == 0) return json::value("All " + std::to_string(free.total) + " GPUs are in use.");
+    return json::value(
+        "Only " + std::to_string(free.devices) + " of " + std::to_string(free.total) + " GPUs are free; this needs " +
+        std::to_string(profile.gpus) + ".");
+}
+
+json::object profile_model(const Dependencies& hub, const config::Profile& profile, bool allowed) {
+    const Free free = free_now(hub, profile);
+    json::object available;
+    available["fits"] = profile.gpus <= free.devices;
+    available["free_gpus"] = free.devices;
+    available["total_gpus"] = free.total;
+    available["reason"] = reason_for(profile, free);
+    json::object model;
+    model["name"] = profile.name;
+    model["display_name"] = profile.display_name;
+    model["description"] = profile.description;
+    model["image"] = profile.image;
+    model["gpus"] = profile.gpus;
+    model["max_gpus"] = profile.max_gpus;
+    model["cpus"] = profile.cpus ? json::value(*profile.cpus) : json::value(nullptr);
+    model["memory_bytes"] = profile.memory ? json::value(profile.memory->count) : json::value(nullptr);
+    model["allowed"] = allowed;
+    model["available"] = std::move(available);
+    return model;
+}
+
+}  // namespace
+
+awaitable<Result<http::Response>> get_profiles(Dependencies& hub, Call& call) {
+    const ServerKey key{UserName(call.request.query_value("user").value_or(call.who().name)),
+                        ServerName(call.request.query_value("server").value_or(""))};
+    const access::AccessCheck access(hub.directory);
+    BERTH_CO_CHECK(access.check(call.who(), {"start:servers"}, access::Target::of(key)));
+    const auto* user = hub.directory.find(key.user);
+    if (user == nullptr) co_return not_found();
+    const auto groups = hub.directory.group_names_of(*user);
+    json::array models;
+    for (const auto& profile : hub.start.profiles()) {
+        models.emplace_back(profile_model(hub, profile, hub::may_use(profile, groups)));
+    }
+    co_return http::Response::json(200, models);
+}
+
+}  // namespace berth::api

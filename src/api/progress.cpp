@@ -1,0 +1,98 @@
+// A start as it happens, as server-sent events (hub-protocol §9.5).
+#include "api/error_response.hpp"
+#include "api/handlers.hpp"
+#include "base/text.hpp"
+
+namespace berth::api {
+namespace {
+
+constexpr std::chrono::seconds kKeepAlive{8};
+
+std::string event_of(const json::object& event) { return "data: " + json::serialize(event) + "\n\n"; }
+
+json::object ready_event(const std::string& url) {
+    const std::string escaped = html_escape(url);
+    return {{"progress", 100},
+            {"ready", true},
+            {"message", "Server ready at " + url},
+            {"html_message", "Server ready at <a href=\"" + escaped + "\">" + escaped + "</a>"},
+            {"url", url}};
+}
+
+// Why the newest start did not come to ready; a restart of the hub keeps only the message.
+json::object failed_event(const hub::Server& server) {
+    const bool cancelled = server.failure && server.failure->is(hub::HubErrc::start_cancelled);
+    const std::string reason = server.failure ? server.failure->message : server.row.failure;
+    const std::string message = cancelled || reason.empty() ? "Spawn cancelled" : "Spawn failed: " + reason;
+    return {{"progress", 100}, {"failed", true}, {"message", message}};
+}
+
+bool has_failed(const hub::Server& server) {
+    return !server.active() && (server.failure || server.row.lifecycle == hub::Lifecycle::failed);
+}
+
+// The last event, once there is one.
+std::optional<std::string> final_event(const hub::Server& server, const std::string& base_path) {
+    if (server.ready()) return event_of(ready_event(server.prefix(base_path)));
+    if (server.row.lifecycle == hub::Lifecycle::starting && !server.failure) return std::nullopt;
+    return event_of(failed_event(server));
+}
+
+// Events of steps that were not sent yet. The first one is always "Server requested".
+std::string new_steps(const hub::Server& server, std::size_t& sent) {
+    if (server.steps.size() < sent) sent = 0;  // another start has begun
+    std::string events;
+    for (; sent < server.steps.size(); ++sent) {
+        const auto& step = server.steps[sent];
+        if (step.percent >= 100) continue;  // the final event says it
+        events += event_of({{"progress", step.percent}, {"message", step.message}});
+    }
+    return events;
+}
+
+awaitable<> write_progress(const hub::Servers& servers, ServerKey key, std::string base_path, http::BodyWriter& out) {
+    std::size_t sent = 0;
+    std::string piece = "\n\n";
+    for (;;) {
+        const auto server = servers.find(key);
+        if (!server) {
+            const json::object deleted{{"progress", 100}, {"failed", true}, {"message", "The server was deleted"}};
+            co_await out.write(event_of(deleted));
+            co_return;
+        }
+        piece += new_steps(*server, sent);
+        auto last = final_event(*server, base_path);
+        if (last) piece += *last;
+        if (!piece.empty()) co_await out.write(std::exchange(piece, {}));
+        if (last) co_return;
+        // Something may have changed while the piece was written: then there is nothing to wait for.
+        if (server->steps.size() > sent || final_event(*server, base_path)) continue;
+        const bool changed = co_await server->changed.wait_until(Deadline::in(kKeepAlive));
+        if (!changed) piece = "\n\n";
+    }
+}
+
+}  // namespace
+
+awaitable<Result<http::Response>> get_progress(Dependencies& hub, Call& call) {
+    if (hub.directory.find(call.user()) == nullptr) co_return not_found();
+    const ServerKey key = call.server();
+    const auto server = hub.servers.find(key);
+    if (!server) co_return not_found();
+    const bool pending = server->row.lifecycle == hub::Lifecycle::starting;
+    if (!server->ready() && !pending && !has_failed(*server)) {
+        co_return bad_request(key.full_name() + " is not starting...");
+    }
+    http::Response response;
+    response.headers.add("Content-Type", "text/event-stream");
+    response.headers.add("Cache-Control", "no-cache");
+    response.headers.add("X-Accel-Buffering", "no");  // nginx in front passes events on at once
+    const hub::Servers& servers = hub.servers;
+    std::string base_path = hub.options.base_path();
+    response.stream = [&servers, key, base_path](http::BodyWriter& out) {
+        return write_progress(servers, key, base_path, out);
+    };
+    co_return response;
+}
+
+}  // namespace berth::api

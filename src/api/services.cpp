@@ -1,0 +1,86 @@
+// Services (hub-protocol §11.1, §12.3).
+#include "api/body.hpp"
+#include "api/error_response.hpp"
+#include "api/handlers.hpp"
+#include "api/models.hpp"
+
+namespace berth::api {
+namespace {
+
+constexpr std::string_view kServiceKeys[] = {
+    "name", "admin", "url", "oauth_client_allowed_scopes", "api_token", "info", "display", "oauth_no_confirm",
+    "oauth_client_id", "oauth_redirect_uri"};
+
+Result<const store::ServiceRow*> find_service(const Dependencies& hub, const Call& call) {
+    const auto* service = hub.directory.find(ServiceName(call.arguments.at(0)));
+    if (service == nullptr) return not_found("No such service: " + call.arguments.at(0).substr(0, 64));
+    return service;
+}
+
+Result<config::ServiceOptions> options_of(const json::object& body, const std::string& name) {
+    config::ServiceOptions options;
+    options.name = name;
+    BERTH_TRY(const auto admin, flag_member(body, "admin"));
+    BERTH_TRY(const auto url, text_member(body, "url"));
+    BERTH_TRY(const auto token, text_member(body, "api_token"));
+    BERTH_TRY(const auto scopes, texts_member(body, "oauth_client_allowed_scopes"));
+    BERTH_TRY(const auto redirect, text_member(body, "oauth_redirect_uri"));
+    BERTH_TRY(const auto display, flag_member(body, "display"));
+    BERTH_TRY(const auto no_confirm, flag_member(body, "oauth_no_confirm"));
+    options.admin = admin.value_or(false);
+    options.url = url.value_or("");
+    options.api_token = Secret(token.value_or(""));
+    options.oauth_client_allowed_scopes = scopes.value_or(std::vector<std::string>{});
+    options.oauth_redirect_uri = redirect.value_or("");
+    options.display = display.value_or(true);
+    options.oauth_no_confirm = no_confirm.value_or(false);
+    if (const auto* info = object_at(body, "info")) options.info = *info;
+    return options;
+}
+
+}  // namespace
+
+// An object by name, never a list and never in pages.
+awaitable<Result<http::Response>> get_services(Dependencies& hub, Call& call) {
+    const auto* reach = call.who().scopes().find("list:services");
+    json::object models;
+    for (const auto* service : hub.directory.services()) {
+        const auto target = access::Target::of(service->name);
+        if (reach == nullptr || !(reach->everywhere || reach->covers(target, hub.directory))) continue;
+        if (auto model = service_model(hub, call.who(), *service)) models[service->name.value] = std::move(*model);
+    }
+    co_return http::Response::json(200, models);
+}
+
+awaitable<Result<http::Response>> get_service(Dependencies& hub, Call& call) {
+    BERTH_CO_TRY(const auto* service, find_service(hub, call));
+    co_return http::Response::json(200, service_model(hub, call.who(), *service).value_or(json::object{}));
+}
+
+awaitable<Result<http::Response>> post_service(Dependencies& hub, Call& call) {
+    BERTH_CO_TRY(const auto body, object_body(call.request));
+    if (body.contains("command")) co_return bad_request("A service with a command must be in the configuration file");
+    BERTH_CO_CHECK(only_keys(body, kServiceKeys));
+    BERTH_CO_TRY(auto options, options_of(body, call.arguments.at(0)));
+    const access::AccessCheck access(hub.directory);
+    // Nobody makes a service that may more than they may themselves.
+    if (options.admin) BERTH_CO_CHECK(access.check_admin_change(call.who(), "admin:services", call.permit->target()));
+    access::Owner owner;
+    owner.service = options.name;
+    const auto wanted = access::expand(options.oauth_client_allowed_scopes, owner);
+    if (!call.who().scopes().contains(wanted, hub.directory)) {
+        co_return bad_request("Not assigning requested scopes that you do not hold yourself");
+    }
+    BERTH_CO_TRY(const auto id, co_await hub.directory.create_service(std::move(options), call.now));
+    const auto* service = hub.directory.find(id);
+    if (service == nullptr) co_return not_found();
+    co_return http::Response::json(201, service_model(hub, call.who(), *service).value_or(json::object{}));
+}
+
+awaitable<Result<http::Response>> delete_service(Dependencies& hub, Call& call) {
+    BERTH_CO_TRY(const auto* service, find_service(hub, call));
+    BERTH_CO_CHECK(co_await hub.directory.remove_service(service->id));
+    co_return http::Response::empty(200);
+}
+
+}  // namespace berth::api

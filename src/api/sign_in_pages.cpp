@@ -1,0 +1,91 @@
+// Signing in and out (hub-protocol §6.6, §6.7).
+#include "api/error_response.hpp"
+#include "api/handlers.hpp"
+#include "api/pages.hpp"
+#include "base/text.hpp"
+#include "identity/names.hpp"
+#include "obs/jupyterhub_metrics.hpp"
+#include "obs/log.hpp"
+
+namespace berth::api {
+namespace {
+
+http::Response login_page(
+    const Dependencies& hub, const Call& call, unsigned status, std::string username, std::string error) {
+    web::LoginModel model;
+    model.form_action = hub_path(hub) + "login";
+    if (!call.request.query().empty()) model.form_action.append("?").append(call.request.query());
+    model.username = std::move(username);
+    model.error = std::move(error);
+    model.dummy = hub.sign_in.authenticator().name() == "dummy";
+    return html(status, web::login_page(page_context(hub, call), model));
+}
+
+std::string after_sign_in(const Dependencies& hub, const Call& call, const UserName& user) {
+    return next_or(hub, call, landing_url(hub, user));
+}
+
+// Cookies, the session's row, and the way on.
+awaitable<Result<http::Response>> welcome(Dependencies& hub, Call& call, UserId id) {
+    const auto* user = hub.directory.find(id);
+    if (user == nullptr) co_return not_found();
+    http::Response response = http::Response::redirect(after_sign_in(hub, call, user->name()));
+    hub.gate.sign_in(call.request, *user, call.now, call.visit, response);
+    std::string agent(call.request.headers.find("User-Agent").value_or(""));
+    BERTH_CO_CHECK(co_await hub.directory.create_session(
+        id, call.visit.session_id, call.request.client_address(), ellipsized(agent, 256), call.now));
+    hub.directory.touch(id, call.now);
+    co_return response;
+}
+
+}  // namespace
+
+awaitable<Result<http::Response>> get_login(Dependencies& hub, Call& call) {
+    if (call.who().user) co_return http::Response::redirect(after_sign_in(hub, call, UserName(call.who().name)));
+    co_return login_page(hub, call, 200, call.request.query_value("username").value_or(""), "");
+}
+
+awaitable<Result<http::Response>> post_login(Dependencies& hub, Call& call) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto form = http::parse_form(call.request);
+    const std::string username = form ? http::form_value(*form, "username").value_or("") : "";
+    if (!hub.gate.check_xsrf(call.request, call.visit)) {
+        co_return login_page(hub, call, 403, username, "Login form invalid or expired. Try again.");
+    }
+    identity::Credentials credentials;
+    credentials.username = username;
+    credentials.password = Secret(form ? http::form_value(*form, "password").value_or("") : "");
+    credentials.client_address = call.request.client_address();
+    auto signed_in = co_await hub.sign_in.sign_in(std::move(credentials), Deadline::in(std::chrono::seconds(30)));
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    const std::string status = signed_in ? "LoginStatus.success" : "LoginStatus.failure";
+    obs::jupyterhub::login_duration().with({{"status", status}}).observe(took.count());
+    if (!signed_in) {
+        const Error error = signed_in.error();
+        log::warn("user.sign_in_failed",
+                  {{"user", identity::for_log(username)},
+                   {"address", call.request.client_address()},
+                   {"reason", error.code.message()},
+                   {"detail", error.detail}});
+        co_return login_page(hub, call, status_of(error), username, message_of(error));
+    }
+    co_return co_await welcome(hub, call, *signed_in);
+}
+
+awaitable<Result<http::Response>> get_logout(Dependencies& hub, Call& call) {
+    const auto begin = std::chrono::steady_clock::now();
+    // Only a valid login cookie ends a session: whoever knows a session id alone must not (§6.7).
+    if (call.who().user) {
+        const auto user = *call.who().user;
+        BERTH_CO_CHECK(co_await hub.directory.end_session(user, call.visit.session_id));
+        log::info("user.signed_out", {{"user", call.who().name}});
+    }
+    http::Response response = http::Response::redirect(hub_path(hub) + "login");
+    hub.gate.clear_cookies(call.request, response);
+    call.visit = gate::Visit{};
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    obs::jupyterhub::logout_duration().plain().observe(took.count());
+    co_return response;
+}
+
+}  // namespace berth::api

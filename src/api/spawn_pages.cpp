@@ -1,0 +1,191 @@
+// The start form and the page that shows a start (hub-protocol §9.6).
+#include "api/error_response.hpp"
+#include "api/handlers.hpp"
+#include "api/pages.hpp"
+#include "base/text.hpp"
+#include "identity/names.hpp"
+
+#include <algorithm>
+
+namespace berth::api {
+namespace {
+
+struct Visitor {
+    ServerKey key;
+    access::Permit permit;
+};
+
+// Whose server, and may the visitor start it? Who may not learns nothing about who exists.
+Result<Visitor> visitor_of(const Dependencies& hub, const Call& call) {
+    const access::AccessCheck access(hub.directory);
+    BERTH_CHECK(access.check_signed_in(call.who()));
+    ServerKey key;
+    key.user = UserName(call.arguments.empty() ? call.who().name : call.arguments[0]);
+    if (call.arguments.size() > 1) key.server = ServerName(call.arguments[1]);
+    auto permit = access.check(call.who(), {"servers"}, access::Target::of(key));
+    if (!permit || hub.directory.find(key.user) == nullptr) return not_found();
+    if (!hub.servers.find(key)) {
+        const auto allowed = hub.records.may_create(key);
+        if (!allowed) return bad_request(allowed.error().message);
+    }
+    Visitor visitor{key, std::move(*permit)};
+    return visitor;
+}
+
+std::string pending_url(const Dependencies& hub, const ServerKey& key) {
+    return hub_path(hub) + "spawn-pending/" + server_path(key);
+}
+
+// Options in the query (§9.6): those with `opt-`, or, when there is none, every other one as hubs before 6.0 did.
+Result<json::object> options_of_query(const http::Request& request) {
+    json::object prefixed;
+    json::object plain;
+    auto add = [](json::object& options, std::string_view name, const std::string& value) {
+        auto& slot = options[name];
+        if (!slot.is_array()) slot = json::array();
+        slot.get_array().emplace_back(value);
+    };
+    for (const auto& [name, value] : request.query_values()) {
+        if (name == "next" || name == "display_name" || name == "_xsrf") continue;
+        if (!name.starts_with("opt-")) {
+            add(plain, name, value);
+        } else if (name.size() == 4) {
+            return bad_request("The option 'opt-' has no name");
+        } else {
+            add(prefixed, name.substr(4), value);
+        }
+    }
+    return prefixed.empty() ? plain : prefixed;
+}
+
+json::object options_of_form(const std::vector<http::FormField>& form) {
+    json::object options;
+    for (const auto& field : form) {
+        if (field.name == "_xsrf" || !field.file_name.empty()) continue;
+        auto& slot = options[field.name];
+        if (!slot.is_array()) slot = json::array();
+        slot.get_array().emplace_back(field.value);
+    }
+    return options;
+}
+
+http::Response form_page(const Dependencies& hub, const Call& call, const ServerKey& key, const Error* error) {
+    json::object data{{"user", key.user.value}, {"server_name", key.server.value}};
+    if (const auto server = hub.servers.find(key)) data["display_name"] = server->row.display_name;
+    if (const auto shown = call.request.query_value("display_name")) data["display_name"] = *shown;
+    if (error != nullptr) data["error"] = message_of(*error);
+    if (const auto next = call.request.query_value("next")) {
+        if (auto valid = hub.gate.valid_next(call.request, *next)) data["next"] = *valid;
+    }
+    const unsigned status = error == nullptr ? 200 : status_of(*error);
+    return html(status, web::app_page(page_context(hub, call), "spawn", std::move(data)));
+}
+
+// Nothing to choose: one profile, and it asks for no number of GPUs.
+bool has_choice(const Dependencies& hub, const UserName& name) {
+    const auto* user = hub.directory.find(name);
+    const auto groups = user == nullptr ? std::vector<std::string>{} : hub.directory.group_names_of(*user);
+    std::size_t open = 0;
+    bool counts = false;
+    for (const auto& profile : hub.start.profiles()) {
+        if (!hub::may_use(profile, groups)) continue;
+        ++open;
+        counts = counts || profile.max_gpus > profile.gpus;
+    }
+    return open != 1 || counts;
+}
+
+// A link on another site may show the form, but not start anything (CVE-2026-40864).
+bool is_cross_site(const http::Request& request) {
+    const auto site = request.headers.find("Sec-Fetch-Site").value_or("none");
+    return site != "none" && site != "same-origin";
+}
+
+awaitable<Result<http::Response>> start_and_show(
+    Dependencies& hub, Call& call, Visitor visitor, std::optional<json::value> options) {
+    hub::StartRequest request;
+    request.user_options = std::move(options);
+    const bool fresh = !hub.servers.find(visitor.key);
+    if (const auto shown = call.request.query_value("display_name"); shown && fresh) request.display_name = *shown;
+    const ServerKey key = visitor.key;
+    auto begun = co_await hub.start.begin(std::move(visitor.permit), key, std::move(request));
+    if (begun) {
+        // What fails at once is said on the form, where it can be mended.
+        auto ready = co_await hub.start.wait(key, Deadline::in(std::chrono::seconds(1)));
+        if (!ready) begun = Error{ApiErrc::start_failed, ready.error().message, ready.error().detail};
+    }
+    if (!begun) {
+        const Error error = begun.error();
+        co_return form_page(hub, call, key, &error);
+    }
+    std::string url = pending_url(hub, key);
+    if (const auto next = call.request.query_value("next")) {
+        if (auto valid = hub.gate.valid_next(call.request, *next)) url += "?next=" + url_escape_query(*valid);
+    }
+    co_return http::Response::redirect(std::move(url));
+}
+
+std::optional<http::Response> already_there(const Dependencies& hub, const Call& call, const ServerKey& key) {
+    const auto server = hub.servers.find(key);
+    if (!server) return std::nullopt;
+    const auto next = call.request.query_value("next");
+    const auto valid = next ? hub.gate.valid_next(call.request, *next) : std::nullopt;
+    if (server->ready()) return http::Response::redirect(valid.value_or(server->prefix(hub.options.base_path())));
+    if (!server->active()) return std::nullopt;
+    return http::Response::redirect(pending_url(hub, key) + (valid ? "?next=" + url_escape_query(*valid) : ""));
+}
+
+}  // namespace
+
+awaitable<Result<http::Response>> get_spawn(Dependencies& hub, Call& call) {
+    BERTH_CO_TRY(auto visitor, visitor_of(hub, call));
+    if (auto there = already_there(hub, call, visitor.key)) co_return std::move(*there);
+    if (const auto shown = call.request.query_value("display_name"); shown && !visitor.key.server.empty()) {
+        const auto valid = identity::display_name(*shown);
+        if (!valid) co_return bad_request(valid.error().message);
+    }
+    BERTH_CO_TRY(auto options, options_of_query(call.request));
+    const bool asks = options.empty() && has_choice(hub, visitor.key.user);
+    const bool reads_only = call.request.method == http::Method::head || is_cross_site(call.request);
+    if (asks || reads_only) co_return form_page(hub, call, visitor.key, nullptr);
+    std::optional<json::value> chosen;
+    if (!options.empty()) chosen = std::move(options);
+    co_return co_await start_and_show(hub, call, std::move(visitor), std::move(chosen));
+}
+
+awaitable<Result<http::Response>> post_spawn(Dependencies& hub, Call& call) {
+    BERTH_CO_TRY(auto visitor, visitor_of(hub, call));
+    if (auto there = already_there(hub, call, visitor.key)) co_return std::move(*there);
+    const auto form = http::parse_form(call.request).value_or(std::vector<http::FormField>{});
+    json::value options = options_of_form(form);
+    co_return co_await start_and_show(hub, call, std::move(visitor), std::move(options));
+}
+
+awaitable<Result<http::Response>> get_spawn_pending(Dependencies& hub, Call& call) {
+    BERTH_CO_TRY(const auto visitor, visitor_of(hub, call));
+    const ServerKey& key = visitor.key;
+    const auto server = hub.servers.find(key);
+    const auto next = call.request.query_value("next");
+    const auto valid = next ? hub.gate.valid_next(call.request, *next) : std::nullopt;
+    if (server && server->ready()) {
+        co_return http::Response::redirect(valid.value_or(server->prefix(hub.options.base_path())));
+    }
+    if (!server || !server->active()) {
+        web::NotRunningModel model;
+        model.server_label = key.server.empty() ? "Your server" : "The server " + key.server.value;
+        model.start_url = hub_path(hub) + "spawn/" + server_path(key);
+        const bool failed = server && (server->failure || server->row.lifecycle == hub::Lifecycle::failed);
+        if (failed) model.failure = server->failure ? server->failure->message : server->row.failure;
+        co_return html(failed ? 500 : 200, web::not_running_page(page_context(hub, call), model));
+    }
+    std::string progress = hub_path(hub) + "api/users/" + url_escape_path(key.user.value);
+    progress += key.server.empty() ? "/server/progress" : "/servers/" + url_escape_path(key.server.value) + "/progress";
+    json::object data{{"user", key.user.value},
+                      {"server_name", key.server.value},
+                      {"next", valid.value_or("")},
+                      {"progress_url", progress},
+                      {"display_name", server->row.display_name}};
+    co_return html(200, web::app_page(page_context(hub, call), "spawn-pending", std::move(data)));
+}
+
+}  // namespace berth::api

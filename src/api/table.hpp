@@ -1,0 +1,13 @@
+// The table of everything the hub answers: method, path, who may, and where JupyterHub's contract says so. Router,
+// accounting test and docs are made from it.
+#pragma once
+
+#include <span>
+
+#include "api/call.hpp"
+
+namespace berth::api {
+
+std::span<const Row> table();
+
+}  // namespace berth::api

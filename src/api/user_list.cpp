@@ -1,0 +1,153 @@
+// Users in bulk (hub-protocol §10.7, §11.1, §11.4).
+#include "api/body.hpp"
+#include "api/error_response.hpp"
+#include "api/handlers.hpp"
+#include "api/models.hpp"
+#include "api/paging.hpp"
+#include "base/text.hpp"
+#include "identity/names.hpp"
+
+#include <algorithm>
+
+namespace berth::api {
+namespace {
+
+struct Query {
+    std::string state;        // "", active, ready, inactive
+    std::string name_filter;  // lower case
+    std::string sort = "id";
+    bool descending = false;
+};
+
+Result<Query> query_of(const http::Request& request) {
+    Query query;
+    query.state = request.query_value("state").value_or("");
+    if (!query.state.empty() && query.state != "active" && query.state != "ready" && query.state != "inactive") {
+        return bad_request("'state' must be one of active, ready, inactive");
+    }
+    query.name_filter = identity::to_lower(request.query_value("name_filter").value_or(""));
+    if (auto sort = request.query_value("sort")) {
+        query.descending = sort->starts_with('-');
+        query.sort = sort->substr(query.descending ? 1 : 0);
+        if (query.sort != "id" && query.sort != "name" && query.sort != "last_activity") {
+            return bad_request("'sort' must be one of id, name, last_activity, with '-' before it for the reverse");
+        }
+    }
+    return query;
+}
+
+bool in_state(const Dependencies& hub, const identity::User& user, const std::string& state) {
+    if (state.empty()) return true;
+    bool active = false;
+    bool ready = false;
+    for (const auto& server : hub.servers.of_user(user.name())) {
+        active = active || server->active();
+        ready = ready || server->ready();
+    }
+    if (state == "ready") return ready;
+    return state == "active" ? active : !active;
+}
+
+std::vector<const identity::User*> sorted_users(const Dependencies& hub, const Query& query) {
+    const auto source = query.sort == "name" ? hub.directory.users_by_name() : hub.directory.users_by_id();
+    std::vector<const identity::User*> users(source.begin(), source.end());
+    if (query.sort == "last_activity") {
+        std::stable_sort(users.begin(), users.end(), [](const auto* a, const auto* b) {
+            return a->row.last_activity.value_or(Timestamp{}) < b->row.last_activity.value_or(Timestamp{});
+        });
+    }
+    if (query.descending) std::reverse(users.begin(), users.end());
+    return users;
+}
+
+// `list:users` with `!user` and `!group` filters shows those; a `!server` filter alone shows nothing.
+bool listed(const Dependencies& hub, const access::Reach& reach, const identity::User& user) {
+    return reach.everywhere || reach.covers(access::Target::of(user.name()), hub.directory);
+}
+
+Result<void> check_filters(const access::Reach& reach) {
+    const bool usable = reach.everywhere || std::any_of(reach.filters.begin(), reach.filters.end(), [](const auto& f) {
+        return f.kind == access::FilterKind::user || f.kind == access::FilterKind::group;
+    });
+    if (!usable) return Error{access::AccessErrc::missing_scope, "Action is not authorized with current scopes; requires any of [list:users]"};
+    return {};
+}
+
+}  // namespace
+
+awaitable<Result<http::Response>> get_users(Dependencies& hub, Call& call) {
+    BERTH_CO_TRY(const auto page, requested_page(call.request));
+    BERTH_CO_TRY(const auto query, query_of(call.request));
+    const auto* reach = call.who().scopes().find("list:users");
+    if (reach == nullptr) co_return Error{ApiErrc::forbidden, {}};
+    BERTH_CO_CHECK(check_filters(*reach));
+    const auto servers = query_flag(call.request, "include_stopped_servers") ? Servers::all : Servers::active;
+    const UserView view(hub, call.who());
+    const bool everybody = reach->everywhere && query.name_filter.empty() && query.state.empty();
+    std::string items;
+    std::size_t total = 0;
+    auto visit = [&](const identity::User& user) {
+        const bool on_page = total >= page.offset && total < page.offset + page.limit;
+        ++total;
+        if (!on_page) return;
+        const auto before = items.size();
+        if (before != 0) items += ',';
+        if (!view.append(items, user, servers)) items.resize(before);
+    };
+    if (everybody && query.sort != "last_activity" && !query.descending) {
+        // The common page costs what it shows, however many users there are.
+        const auto users = query.sort == "name" ? hub.directory.users_by_name() : hub.directory.users_by_id();
+        items.reserve(page.limit * 256);
+        const auto end = std::min(users.size(), page.offset + page.limit);
+        total = std::min(page.offset, users.size());
+        for (std::size_t i = total; i < end; ++i) visit(*users[i]);
+        total = users.size();
+    } else {
+        for (const auto* user : sorted_users(hub, query)) {
+            if (!query.name_filter.empty() && user->name().value.find(query.name_filter) == std::string::npos) continue;
+            if (listed(hub, *reach, *user) && in_state(hub, *user, query.state)) visit(*user);
+        }
+    }
+    co_return page_response(hub, call.request, page, total, std::move(items));
+}
+
+awaitable<Result<http::Response>> post_users(Dependencies& hub, Call& call) {
+    constexpr std::string_view kKeys[] = {"usernames", "admin"};
+    BERTH_CO_TRY(const auto body, object_body(call.request));
+    BERTH_CO_CHECK(only_keys(body, kKeys));
+    BERTH_CO_TRY(const auto usernames, texts_member(body, "usernames"));
+    BERTH_CO_TRY(const auto admin, flag_member(body, "admin"));
+    if (!usernames || usernames->empty()) co_return bad_request("Must specify at least one user to create");
+    if (admin.value_or(false)) {
+        const access::AccessCheck access(hub.directory);
+        BERTH_CO_CHECK(access.check_admin_change(call.who(), "admin:users", access::Target::none()));
+    }
+    std::vector<identity::NewUser> wanted;
+    wanted.reserve(usernames->size());
+    std::string invalid;
+    for (const auto& text : *usernames) {
+        auto name = identity::user_name(text);
+        if (!name) {
+            if (!invalid.empty()) invalid += ", ";
+            invalid += ellipsized(text, 64);
+            continue;
+        }
+        const bool is_admin = admin.value_or(false) || hub.sign_in.listed_admin(*name);
+        wanted.push_back({std::move(*name), is_admin});
+    }
+    if (!invalid.empty()) co_return bad_request("Invalid username(s): " + invalid);
+    BERTH_CO_TRY(const auto ids, co_await hub.directory.create_users(std::move(wanted), call.now));
+    if (ids.empty()) co_return Error{ApiErrc::conflict, "All " + std::to_string(usernames->size()) + " users already exist"};
+    const UserView view(hub, call.who());
+    std::string out = "[";
+    for (const auto id : ids) {
+        const auto before = out.size();
+        if (before != 1) out += ',';
+        const auto* user = hub.directory.find(id);
+        if (user == nullptr || !view.append(out, *user, Servers::active)) out.resize(before);
+    }
+    out += ']';
+    co_return json_text(201, std::move(out));
+}
+
+}  // namespace berth::api
