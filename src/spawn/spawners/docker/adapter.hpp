@@ -1,0 +1,59 @@
+// The adapter itself: start in start.cpp; stop, poll, list and verify in objects.cpp; watch in watch.cpp.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "spawn/spawners/docker/containers.hpp"
+#include "spawn/spawners/docker/create_request.hpp"
+#include "spawn/spawners/docker/engine.hpp"
+#include "spawn/spawners/docker/images.hpp"
+#include "spawn/spawners/docker/network.hpp"
+
+namespace berth::spawn::docker {
+
+class DockerSpawner final : public Spawner {
+public:
+    DockerSpawner(net::Endpoint at, config::DockerOptions options, config::SpawnOptions spawn);
+
+    std::string_view name() const override { return "docker"; }
+    std::string hub_listen_address() const override;
+    awaitable<Result<void>> check(Deadline deadline) override;
+    awaitable<Result<Endpoint>> start(StartPlan plan, Progress progress, Deadline deadline) override;
+    awaitable<Result<void>> verify(StartPlan plan, SpawnState state, Deadline deadline) override;
+    awaitable<Result<void>> stop(StartPlan plan, SpawnState state, Deadline deadline) override;
+    awaitable<Result<Status>> poll(StartPlan plan, SpawnState state, Deadline deadline) override;
+    awaitable<Result<std::vector<Found>>> list(std::string instance, Deadline deadline) override;
+    awaitable<> watch(std::string instance, OnGone on_gone, std::function<void()> on_gap) override;
+
+private:
+    // start.cpp
+    awaitable<Result<Inspected>> create_and_start(StartPlan plan, Progress progress, Deadline deadline);
+    awaitable<Result<std::string>> create(StartPlan plan, Progress progress, Deadline deadline);
+    awaitable<Result<std::optional<std::string>>> settle_conflict(StartPlan plan, std::string name, Deadline deadline);
+    awaitable<Result<void>> run(StartPlan plan, std::string id, Deadline deadline);
+    awaitable<Error> why_it_ended(Inspected container, Deadline deadline);
+    GpuMode mode_for(const StartPlan& plan) const;
+    bool fall_back(const StartPlan& plan);
+
+    // objects.cpp
+    awaitable<Result<std::optional<Inspected>>> inspect(std::string id, Deadline deadline);
+    awaitable<Result<std::optional<Inspected>>> find(StartPlan plan, SpawnState state, Deadline deadline);
+    awaitable<Result<std::vector<Found>>> list_labelled(std::vector<std::string> labels, Deadline deadline);
+    awaitable<Result<void>> remove(std::string id, Deadline deadline);
+    awaitable<Result<void>> end(std::string id, Deadline deadline);
+    awaitable<std::string> last_log_lines(std::string id, Deadline deadline);
+
+    // watch.cpp
+    awaitable<Result<void>> follow(std::string instance, const OnGone& on_gone, const std::function<void()>& on_gap);
+    awaitable<Status> status_of_dead(Event event);
+
+    config::DockerOptions options_;
+    config::SpawnOptions spawn_;
+    Engine engine_;
+    Images images_;
+    Network network_;
+    std::optional<GpuMode> fallen_back_;  // what gpu_mode "auto" has come to
+};
+
+}  // namespace berth::spawn::docker

@@ -1,0 +1,75 @@
+// What the engine's JSON says about a container, and the framing of its logs. Pure; input from outside.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "spawn/spawner.hpp"
+
+namespace berth::spawn::docker {
+
+// From an entry of GET /containers/json. Empty when it lacks our labels.
+std::optional<Found> found_from_list(const json::object& entry, std::string_view network, std::uint16_t port);
+// From GET /containers/{id}/json: labels of Config.
+struct Identity {
+    std::string instance;
+    ServerId server{};
+    std::int64_t generation = 0;
+    ServerKey key;
+};
+std::optional<Identity> identity_of(const json::object& labels);
+
+struct Inspected {
+    std::string id;
+    std::string name;
+    bool running = false;
+    std::optional<int> exit_code;  // when it has run and ended
+    bool out_of_memory = false;
+    std::int64_t pid = 0;
+    std::string address;  // on `network`, else on any; "" when it has none
+    json::object labels;
+    std::vector<std::string> environment;  // image and request together, as the engine keeps it
+    std::vector<std::string> requested_devices;  // DeviceIDs of all device requests; "*" for one by Count
+    std::vector<std::string> device_nodes;       // PathOnHost
+    std::string runtime;
+
+    SpawnState state() const;
+};
+std::optional<Inspected> inspected(const json::value& document, std::string_view network);
+SpawnState state_of(std::string_view id, std::string_view name);
+std::string url_of(std::string_view address, std::uint16_t port);
+
+struct Evidence {
+    std::string process_environment;  // of the running process, where the hub may read it; the last entry counts
+    bool cdi_possible = false;        // engines that hand GPUs out by CDI set NVIDIA_VISIBLE_DEVICES to "void"
+    bool simulated = false;           // the environment alone will do
+};
+// Are the devices visible inside exactly those of the plan? Error: devices_differ, with both sets as detail.
+Result<void> compare_devices(const StartPlan& plan, const Inspected& container, const Evidence& evidence);
+
+// The text of GET /containers/{id}/logs: frames of {stream, 0, 0, 0, length as 4 bytes}, or raw when the container has
+// a terminal.
+std::string log_text(std::string_view body);
+
+// One of GET /events.
+struct Event {
+    std::string action;  // "die", "oom", "destroy"
+    std::string id;
+    std::optional<int> exit_code;
+    Identity identity;
+};
+std::optional<Event> event_of(const json::value& document);
+
+// Cuts a stream into its lines whatever its pieces are; longer ones than 1 MiB are dropped.
+class Lines {
+public:
+    void add(std::string_view piece);
+    std::optional<std::string> next();
+
+private:
+    std::string buffer_;
+};
+
+}  // namespace berth::spawn::docker

@@ -1,0 +1,31 @@
+// The network of Berth's own that user containers sit on: a bridge on which they cannot reach each other (inter-container
+// communication is off) and reach the hub at the gateway. Hub strand only.
+#pragma once
+
+#include <string>
+
+#include "spawn/spawners/docker/engine.hpp"
+
+namespace berth::spawn::docker {
+
+class Network {
+public:
+    Network(Engine& engine, std::string name) : engine_(engine), name_(std::move(name)) {}
+
+    // Finds or makes it. One that was removed is made again with the same addresses, since the hub listens there.
+    // Errors: backend_unreachable, backend_failed.
+    awaitable<Result<void>> ensure(Deadline deadline);
+    const std::string& name() const { return name_; }
+    const std::string& gateway() const { return gateway_; }
+
+private:
+    Result<void> read(const json::value& document);
+    json::object request() const;
+
+    Engine& engine_;
+    std::string name_;
+    std::string gateway_;
+    std::string subnet_;
+};
+
+}  // namespace berth::spawn::docker
