@@ -1,0 +1,1 @@
+"""Every published number; bench/run is the command."""
