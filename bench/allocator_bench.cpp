@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <string>
@@ -50,6 +51,13 @@ DeviceUuid device(int number) {
     return uuid;
 }
 
+// Of this thread alone: what one core does, whoever else uses the machine.
+double cpu_seconds() {
+    timespec spent{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return static_cast<double>(spent.tv_sec) + static_cast<double>(spent.tv_nsec) * 1e-9;
+}
+
 // Grants and releases alternate around a ledger that is half full, as a busy group's is; each grant is a
 // decision.
 double decisions_per_second() {
@@ -62,15 +70,15 @@ double decisions_per_second() {
         (void)ledger.acquire(LeaseId{next++}, one);
     std::int64_t oldest = 1;
     std::int64_t decisions = 0;
-    const auto start = Clock::now();
-    while (seconds_since(start) < 1) {
+    const double start = cpu_seconds();
+    while (cpu_seconds() - start < 1) {
         for (int i = 0; i < 10'000; ++i) {
             if (!ledger.acquire(LeaseId{next++}, one)) std::abort();
             if (!ledger.release(LeaseId{oldest++})) std::abort();
         }
         decisions += 10'000;
     }
-    return static_cast<double>(decisions) / seconds_since(start);
+    return static_cast<double>(decisions) / (cpu_seconds() - start);
 }
 
 double syncs_per_second(const std::filesystem::path& directory) {

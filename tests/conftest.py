@@ -82,7 +82,7 @@ def local_berth(request, folder, singleuser):
     """local_berth(config) starts a hub with the local spawner (the control only where no configuration is asked)."""
     if request.config.getoption("--hub") == "berth":
         start_berth = request.getfixturevalue("berth")
-        base = {"spawner": "local", "local": {"command": singleuser}}
+        base = {"spawner": "local", "local": {"command": singleuser}, "spawn": {"http_timeout": "150s"}}
         yield lambda config=None, **more: start_berth(hubs.merged(base, config or {}), **more)
         return
     made = request.node.berth_hubs = []
@@ -125,7 +125,7 @@ def docker_berth(berth, notebook_image, folder):
         mark = f"bt{os.getpid()}x{len(names)}{folder.name[-6:].lower()}"
         mark = "".join(c if c.isalnum() else "x" for c in mark)
         names.append(mark)
-        base = {"spawner": "docker",
+        base = {"spawner": "docker", "spawn": {"http_timeout": "150s"},
                 "docker": {"image": notebook_image, "network": mark, "pull": False,
                            "name_template": mark + "-{username}--{servername}",
                            "volumes": [{"source": mark + "-{username}", "target": "/home/jovyan"}]}}

@@ -14,12 +14,14 @@ using Closures = std::unordered_map<std::string_view, std::vector<std::string_vi
 void collect(std::string_view base, const Closures& direct, std::vector<std::string_view>& into) {
     if (std::find(into.begin(), into.end(), base) != into.end()) return;
     into.push_back(base);
-    for (const auto implied : direct.at(base)) collect(implied, direct, into);
+    for (const auto implied : direct.at(base))
+        collect(implied, direct, into);
 }
 
 Closures make_closures() {
     Closures direct;
-    for (const auto& row : scope_table()) direct.emplace(row.name, row.implies);
+    for (const auto& row : scope_table())
+        direct.emplace(row.name, row.implies);
     Closures closures;
     for (const auto& row : scope_table()) {
         std::vector<std::string_view> all;
@@ -55,9 +57,21 @@ bool is_custom(std::string_view base) {
 
 const std::vector<std::string_view>& self_scopes() {
     static const std::vector<std::string_view> scopes{
-        "read:users",     "read:users:name", "read:users:groups", "read:users:activity", "users:activity",
-        "servers",        "read:servers",    "start:servers",     "delete:servers",      "tokens",
-        "read:tokens",    "access:servers",  "users:shares",      "read:users:shares",   "read:shares",
+        "read:users",
+        "read:users:name",
+        "read:users:groups",
+        "read:users:activity",
+        "users:activity",
+        "servers",
+        "read:servers",
+        "start:servers",
+        "delete:servers",
+        "tokens",
+        "read:tokens",
+        "access:servers",
+        "users:shares",
+        "read:users:shares",
+        "read:shares",
         "gpu:read"};
     return scopes;
 }

@@ -6,10 +6,14 @@ namespace berth::access {
 
 std::string_view name_of(PrincipalKind kind) {
     switch (kind) {
-        case PrincipalKind::anonymous: return "anonymous";
-        case PrincipalKind::user: return "user";
-        case PrincipalKind::service: return "service";
-        case PrincipalKind::system: return "system";
+        case PrincipalKind::anonymous:
+            return "anonymous";
+        case PrincipalKind::user:
+            return "user";
+        case PrincipalKind::service:
+            return "service";
+        case PrincipalKind::system:
+            return "system";
     }
     return "unknown";
 }
@@ -26,17 +30,23 @@ std::string Principal::audit_name() const {
 
 std::string_view text_of(AccessErrc reason) {
     switch (reason) {
-        case AccessErrc::not_authenticated: return "not authenticated";
-        case AccessErrc::missing_scope: return "scope missing";
-        case AccessErrc::hidden: return "scope held for other resources only";
-        case AccessErrc::admin_only: return "administrators only";
+        case AccessErrc::not_authenticated:
+            return "not authenticated";
+        case AccessErrc::missing_scope:
+            return "scope missing";
+        case AccessErrc::hidden:
+            return "scope held for other resources only";
+        case AccessErrc::admin_only:
+            return "administrators only";
     }
     return "unknown";
 }
 
 namespace {
 
-Error not_authenticated() { return Error{AccessErrc::not_authenticated, "Missing or invalid credentials."}; }
+Error not_authenticated() {
+    return Error{AccessErrc::not_authenticated, "Missing or invalid credentials."};
+}
 
 Error missing(std::span<const std::string_view> any_of) {
     std::string list;
@@ -45,7 +55,8 @@ Error missing(std::span<const std::string_view> any_of) {
         list += scope;
     }
     return Error{
-        AccessErrc::missing_scope, "Action is not authorized with current scopes; requires any of [" + list + "]"};
+        AccessErrc::missing_scope,
+        "Action is not authorized with current scopes; requires any of [" + list + "]"};
 }
 
 }  // namespace
@@ -58,10 +69,12 @@ Result<Permit> AccessCheck::check(
     for (const auto scope : any_of) {
         const auto* reach = scopes.find(scope);
         if (reach == nullptr) continue;
-        if (reach->covers(target, *memberships_)) return Permit(std::string(scope), target, principal.audit_name());
+        if (reach->covers(target, *memberships_))
+            return Permit(std::string(scope), target, principal.audit_name());
         held_elsewhere = true;
     }
-    // Without a resource in the URL there is nothing to hide, and a filtered right is no right (GHSA-69wv-m5fw-2fhp).
+    // Without a resource in the URL there is nothing to hide, and a filtered right is no right
+    // (GHSA-69wv-m5fw-2fhp).
     if (!held_elsewhere || target.kind == Target::Kind::none) return missing(any_of);
     return Error{AccessErrc::hidden, "No access to resources or resources not found"};
 }

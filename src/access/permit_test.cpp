@@ -52,15 +52,20 @@ TEST_F(PermitTest, RefusesInTheThreeWaysOfTheContract) {
 
 TEST_F(PermitTest, AFilteredRightOpensListingsOnly) {
     const auto principal = holding({"admin:users!user=ann", "list:users!user=ann"});
-    EXPECT_TRUE(check_.check(principal, {"admin:users"}, Target::none()).error().is(AccessErrc::missing_scope));
+    EXPECT_TRUE(
+        check_.check(principal, {"admin:users"}, Target::none()).error().is(AccessErrc::missing_scope));
     EXPECT_TRUE(check_.check_listing(principal, {"list:users"}));
     EXPECT_TRUE(check_.check_listing(principal, {"list:groups"}).error().is(AccessErrc::missing_scope));
 }
 
 TEST_F(PermitTest, OnlyAdministratorsChangeAdministrators) {
-    EXPECT_TRUE(check_.check_admin_change(holding({"admin:users"}), "admin:users", ann_).error().is(AccessErrc::admin_only));
+    EXPECT_TRUE(check_.check_admin_change(holding({"admin:users"}), "admin:users", ann_)
+                    .error()
+                    .is(AccessErrc::admin_only));
     EXPECT_TRUE(check_.check_admin_change(holding({"admin:users"}, true), "admin:users", ann_));
-    EXPECT_TRUE(check_.check_admin_change(holding({}, true), "admin:users", ann_).error().is(AccessErrc::missing_scope));
+    EXPECT_TRUE(check_.check_admin_change(holding({}, true), "admin:users", ann_)
+                    .error()
+                    .is(AccessErrc::missing_scope));
 }
 
 TEST_F(PermitTest, EverybodySignedInMayAskWhoTheyAre) {

@@ -1,4 +1,5 @@
-// Whoever asks, as gate/ found out, with what they may do. A value: made once a request, kept for its duration.
+// Whoever asks, as gate/ found out, with what they may do. A value: made once a request, kept for its
+// duration.
 #pragma once
 
 #include "access/scopes.hpp"
@@ -21,10 +22,10 @@ struct Principal {
     bool admin = false;
     std::shared_ptr<const ScopeSet> granted;  // expanded effective scopes; shared with the directory's cache
     std::optional<TokenId> token;
-    std::string session_id;  // of the browser session, or ""
-    bool by_token = false;   // authenticated by a header token, not by a cookie
+    std::string session_id;           // of the browser session, or ""
+    bool by_token = false;            // authenticated by a header token, not by a cookie
     std::optional<ServerKey> server;  // when it is a server's own token
-    std::string oauth_client;  // client the token was issued to; "" for cookies
+    std::string oauth_client;         // client the token was issued to; "" for cookies
 
     bool authenticated() const { return kind != PrincipalKind::anonymous; }
     const ScopeSet& scopes() const;

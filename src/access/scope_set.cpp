@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::string_view kKinds[] = {"user", "group", "server", "service"};
 
-std::string_view user_of_server(std::string_view full_name) { return full_name.substr(0, full_name.find('/')); }
+std::string_view user_of_server(std::string_view full_name) {
+    return full_name.substr(0, full_name.find('/'));
+}
 
 bool holds(const std::vector<Filter>& filters, FilterKind kind, std::string_view value) {
     return std::any_of(filters.begin(), filters.end(), [&](const Filter& each) {
@@ -38,9 +40,9 @@ void meet(
     std::vector<Filter>& into) {
     for (const auto& each : filters) {
         const bool same = std::binary_search(others.begin(), others.end(), each);
-        const bool inside =
-            (each.kind == FilterKind::server && reaches_user(others, user_of_server(each.value), memberships)) ||
-            (each.kind == FilterKind::user && reaches_user(others, each.value, memberships));
+        const bool inside = (each.kind == FilterKind::server &&
+                             reaches_user(others, user_of_server(each.value), memberships)) ||
+                            (each.kind == FilterKind::user && reaches_user(others, each.value, memberships));
         if (same || inside) insert_sorted(into, each);
     }
 }
@@ -49,11 +51,16 @@ void meet(
 
 std::string Target::to_string() const {
     switch (kind) {
-        case Kind::none: return {};
-        case Kind::user: return "user:" + name;
-        case Kind::server: return "server:" + name + "/" + server_name;
-        case Kind::group: return "group:" + name;
-        case Kind::service: return "service:" + name;
+        case Kind::none:
+            return {};
+        case Kind::user:
+            return "user:" + name;
+        case Kind::server:
+            return "server:" + name + "/" + server_name;
+        case Kind::group:
+            return "group:" + name;
+        case Kind::service:
+            return "service:" + name;
     }
     return {};
 }
@@ -61,13 +68,17 @@ std::string Target::to_string() const {
 bool Reach::covers(const Target& target, const Memberships& memberships) const {
     if (everywhere) return true;
     switch (target.kind) {
-        case Target::Kind::none: return false;
-        case Target::Kind::user: return reaches_user(filters, target.name, memberships);
+        case Target::Kind::none:
+            return false;
+        case Target::Kind::user:
+            return reaches_user(filters, target.name, memberships);
         case Target::Kind::server:
             return holds(filters, FilterKind::server, target.name + "/" + target.server_name) ||
                    reaches_user(filters, target.name, memberships);
-        case Target::Kind::group: return holds(filters, FilterKind::group, target.name);
-        case Target::Kind::service: return holds(filters, FilterKind::service, target.name);
+        case Target::Kind::group:
+            return holds(filters, FilterKind::group, target.name);
+        case Target::Kind::service:
+            return holds(filters, FilterKind::service, target.name);
     }
     return false;
 }
@@ -85,14 +96,18 @@ ScopeSet ScopeSet::of(std::span<const std::string> expanded_scopes) {
         if (equals == std::string_view::npos) continue;
         for (std::size_t kind = 0; kind < std::size(kKinds); ++kind)
             if (text.substr(0, equals) == kKinds[kind])
-                set.add(scope.substr(0, mark), Filter{static_cast<FilterKind>(kind), std::string(text.substr(equals + 1))});
+                set.add(
+                    scope.substr(0, mark),
+                    Filter{static_cast<FilterKind>(kind), std::string(text.substr(equals + 1))});
     }
     return set;
 }
 
 const Reach* ScopeSet::find(std::string_view scope) const {
     const auto place = std::lower_bound(
-        entries_.begin(), entries_.end(), scope, [](const Entry& entry, std::string_view base) { return entry.base < base; });
+        entries_.begin(), entries_.end(), scope, [](const Entry& entry, std::string_view base) {
+            return entry.base < base;
+        });
     return place != entries_.end() && place->base == scope ? &place->reach : nullptr;
 }
 
@@ -120,8 +135,11 @@ bool ScopeSet::contains(const ScopeSet& other, const Memberships& memberships) c
 
 void ScopeSet::add(std::string_view base, const std::optional<Filter>& filter) {
     auto place = std::lower_bound(
-        entries_.begin(), entries_.end(), base, [](const Entry& entry, std::string_view name) { return entry.base < name; });
-    if (place == entries_.end() || place->base != base) place = entries_.insert(place, Entry{std::string(base), {}});
+        entries_.begin(), entries_.end(), base, [](const Entry& entry, std::string_view name) {
+            return entry.base < name;
+        });
+    if (place == entries_.end() || place->base != base)
+        place = entries_.insert(place, Entry{std::string(base), {}});
     auto& reach = place->reach;
     if (reach.everywhere) return;
     if (filter) {
@@ -135,7 +153,8 @@ void ScopeSet::add(std::string_view base, const std::optional<Filter>& filter) {
 void ScopeSet::merge(const ScopeSet& other) {
     for (const auto& entry : other.entries_) {
         if (entry.reach.everywhere) add(entry.base, std::nullopt);
-        for (const auto& filter : entry.reach.filters) add(entry.base, filter);
+        for (const auto& filter : entry.reach.filters)
+            add(entry.base, filter);
     }
 }
 
@@ -145,7 +164,8 @@ std::vector<std::string> ScopeSet::strings() const {
         if (entry.reach.everywhere) texts.push_back(entry.base);
         for (const auto& filter : entry.reach.filters)
             texts.push_back(
-                entry.base + "!" + std::string(kKinds[static_cast<std::size_t>(filter.kind)]) + "=" + filter.value);
+                entry.base + "!" + std::string(kKinds[static_cast<std::size_t>(filter.kind)]) + "=" +
+                filter.value);
     }
     std::sort(texts.begin(), texts.end());
     return texts;

@@ -11,7 +11,8 @@ std::span<const ScopeInfo> scope_table() {
         {"self", "Everything you may do with your own account", {}},
         {"inherit", "Everything the owner may do", {}},
         {"admin-ui", "Open the administration page", {}},
-        {"admin:users", "Create, change and delete users",
+        {"admin:users",
+         "Create, change and delete users",
          {"admin:auth_state", "users", "read:roles:users", "delete:users"}},
         {"admin:auth_state", "Read users' authentication state", {}},
         {"users", "Read and change users", {"read:users", "list:users", "users:activity"}},
@@ -34,13 +35,16 @@ std::span<const ScopeInfo> scope_table() {
         {"delete:servers", "Stop and delete servers", {}},
         {"tokens", "Create, read and revoke tokens", {"read:tokens"}},
         {"read:tokens", "Read tokens", {}},
-        {"admin:groups", "Create, change and delete groups", {"groups", "read:roles:groups", "delete:groups"}},
+        {"admin:groups",
+         "Create, change and delete groups",
+         {"groups", "read:roles:groups", "delete:groups"}},
         {"groups", "Read groups and change their members", {"read:groups", "list:groups"}},
         {"list:groups", "List groups", {"read:groups:name"}},
         {"read:groups", "Read groups", {"read:groups:name"}},
         {"read:groups:name", "Read names of groups", {}},
         {"delete:groups", "Delete groups", {}},
-        {"admin:services", "Create, change and delete services",
+        {"admin:services",
+         "Create, change and delete services",
          {"list:services", "read:services", "read:roles:services"}},
         {"list:services", "List services", {"read:services:name"}},
         {"read:services", "Read services", {"read:services:name"}},
@@ -53,7 +57,8 @@ std::span<const ScopeInfo> scope_table() {
         {"read:users:shares", "Read shares given to users", {}},
         {"read:groups:shares", "Read shares given to groups", {}},
         {"read:shares", "Read shares of servers", {}},
-        {"shares", "Share servers with others",
+        {"shares",
+         "Share servers with others",
          {"access:servers", "read:shares", "users:shares", "groups:shares"}},
         {"proxy", "Read and synchronise the proxy's routes", {}},
         {"shutdown", "Stop the hub", {}},
@@ -69,11 +74,24 @@ std::optional<std::vector<std::string>> default_role_scopes(std::string_view rol
     using List = std::vector<std::string>;
     if (role == "user") return List{"self"};
     if (role == "admin")
-        return List{"admin-ui",      "admin:users",     "admin:servers",  "admin:services",
-                    "tokens",        "admin:groups",    "list:services",  "read:services",
-                    "read:hub",      "proxy",           "shutdown",       "access:services",
-                    "access:servers", "read:roles",     "read:metrics",   "shares",
-                    "gpu:admin"};
+        return List{
+            "admin-ui",
+            "admin:users",
+            "admin:servers",
+            "admin:services",
+            "tokens",
+            "admin:groups",
+            "list:services",
+            "read:services",
+            "read:hub",
+            "proxy",
+            "shutdown",
+            "access:services",
+            "access:servers",
+            "read:roles",
+            "read:metrics",
+            "shares",
+            "gpu:admin"};
     if (role == "server") return List{"users:activity!user", "access:servers!server"};
     if (role == "token") return List{"inherit"};
     return std::nullopt;

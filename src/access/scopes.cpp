@@ -62,7 +62,8 @@ std::optional<Filter> resolve(const RawScope& raw, const Owner& owner) {
         case FilterKind::server:
             if (owner.server) return Filter{FilterKind::server, owner.server->full_name()};
             break;
-        case FilterKind::group: break;
+        case FilterKind::group:
+            break;
     }
     return std::nullopt;
 }
@@ -79,7 +80,8 @@ void expand_one(std::string_view scope, const Owner& owner, ScopeSet& into) {
     if (raw.base == "self") {
         if (!owner.user || raw.filtered) return;
         const Filter mine{FilterKind::user, *owner.user};
-        for (const auto base : self_scopes()) into.add(base, mine);
+        for (const auto base : self_scopes())
+            into.add(base, mine);
         return;
     }
     std::optional<Filter> filter;
@@ -99,8 +101,10 @@ void expand_one(std::string_view scope, const Owner& owner, ScopeSet& into) {
 
 std::string_view text_of(ScopeErrc reason) {
     switch (reason) {
-        case ScopeErrc::malformed: return "the scope's filter is malformed";
-        case ScopeErrc::unknown: return "there is no such scope";
+        case ScopeErrc::malformed:
+            return "the scope's filter is malformed";
+        case ScopeErrc::unknown:
+            return "there is no such scope";
     }
     return "unknown";
 }
@@ -113,7 +117,8 @@ Result<void> check_known(std::span<const std::string> raw_scopes) {
         if (!well_formed(raw))
             return Error{
                 ScopeErrc::malformed,
-                "Scope '" + scope + "' has a malformed filter; write it like !user=name, !group=name, !server=user/name"};
+                "Scope '" + scope +
+                    "' has a malformed filter; write it like !user=name, !group=name, !server=user/name"};
     }
     return {};
 }
@@ -125,7 +130,8 @@ bool is_known(std::string_view raw_scope) {
 
 ScopeSet expand(std::span<const std::string> raw_scopes, const Owner& owner) {
     ScopeSet set;
-    for (const auto& scope : raw_scopes) expand_one(scope, owner, set);
+    for (const auto& scope : raw_scopes)
+        expand_one(scope, owner, set);
     return set;
 }
 

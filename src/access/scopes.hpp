@@ -1,10 +1,11 @@
-// The scope algebra (hub-protocol §10, Appendix B): one table of named rights and pure functions over it. No I/O, no
-// state; group membership is asked of the caller's Memberships. Stages, as JupyterHub names them: raw (as written,
-// with `self`, `inherit`, `!user`), expanded (every implied right spelled out, filters resolved), parsed (ScopeSet),
-// intersected. Invariants, held by scopes_test.cpp: expanding twice changes nothing; an intersection never gains.
+// The scope algebra (hub-protocol §10, Appendix B): one table of named rights and pure functions over it. No
+// I/O, no state; group membership is asked of the caller's Memberships. Stages, as JupyterHub names them: raw
+// (as written, with `self`, `inherit`, `!user`), expanded (every implied right spelled out, filters
+// resolved), parsed (ScopeSet), intersected. Invariants, held by scopes_test.cpp: expanding twice changes
+// nothing; an intersection never gains.
 //
-// Berth's own: gpu:admin > gpu:lease > gpu:read. `self` holds gpu:read!user={me}: one's own leases and how much is
-// free; the unfiltered scope also shows who holds what.
+// Berth's own: gpu:admin > gpu:lease > gpu:read. `self` holds gpu:read!user={me}: one's own leases and how
+// much is free; the unfiltered scope also shows who holds what.
 #pragma once
 
 #include "base/ids.hpp"
@@ -47,7 +48,8 @@ public:
     virtual bool is_member(std::string_view user, std::string_view group) const = 0;
 };
 
-// Whom the short forms `!user`, `!service`, `!server` and `self` stand for. What is missing resolves to nothing.
+// Whom the short forms `!user`, `!service`, `!server` and `self` stand for. What is missing resolves to
+// nothing.
 struct Owner {
     std::optional<std::string> user;
     std::optional<std::string> service;
@@ -66,7 +68,8 @@ struct Target {
     static Target of(const ServerKey& key) { return {Kind::server, key.user.value, key.server.value}; }
     static Target of(const GroupName& group) { return {Kind::group, group.value, {}}; }
     static Target of(const ServiceName& service) { return {Kind::service, service.value, {}}; }
-    std::string to_string() const;  // "", "user:ann", "server:ann/gpu", "group:g", "service:s": for audit records
+    std::string to_string()
+        const;  // "", "user:ann", "server:ann/gpu", "group:g", "service:s": for audit records
 };
 
 // Where one right holds: everywhere, or for what the filters name (sorted, none twice).
@@ -84,7 +87,8 @@ public:
     // From expanded scopes; what does not parse is left out.
     static ScopeSet of(std::span<const std::string> expanded_scopes);
 
-    // True when `scope` (a base, without filter) is held for `target`; for Target::none() only everywhere counts.
+    // True when `scope` (a base, without filter) is held for `target`; for Target::none() only everywhere
+    // counts.
     bool has(std::string_view scope, const Target& target, const Memberships& memberships) const;
     bool has_everywhere(std::string_view scope) const;
     bool has_anywhere(std::string_view scope) const { return find(scope) != nullptr; }
@@ -113,12 +117,13 @@ private:
 Result<void> check_known(std::span<const std::string> raw_scopes);
 bool is_known(std::string_view raw_scope);
 
-// Expands raw scopes for that owner. `inherit` adds nothing here: effective_token_scopes() handles it. Unknown scopes
-// and filters that resolve to nobody are left out.
+// Expands raw scopes for that owner. `inherit` adds nothing here: effective_token_scopes() handles it.
+// Unknown scopes and filters that resolve to nobody are left out.
 ScopeSet expand(std::span<const std::string> raw_scopes, const Owner& owner);
 ScopeSet intersect(const ScopeSet& a, const ScopeSet& b, const Memberships& memberships);
 
-// Appendix B.7: what a token may do. `client_access` is what its OAuth client adds (access scope), or nothing.
+// Appendix B.7: what a token may do. `client_access` is what its OAuth client adds (access scope), or
+// nothing.
 ScopeSet effective_token_scopes(
     std::span<const std::string> raw_token_scopes,
     const Owner& owner,

@@ -24,8 +24,12 @@ private:
 
 using Texts = std::vector<std::string>;
 
-Owner user_owner(std::string name) { return {std::move(name), std::nullopt, std::nullopt}; }
-ServerKey key(std::string user, std::string server) { return {UserName(std::move(user)), ServerName(std::move(server))}; }
+Owner user_owner(std::string name) {
+    return {std::move(name), std::nullopt, std::nullopt};
+}
+ServerKey key(std::string user, std::string server) {
+    return {UserName(std::move(user)), ServerName(std::move(server))};
+}
 
 struct OpensServer {
     std::string_view held;
@@ -90,7 +94,8 @@ TEST(Scopes, ServerTokenOfTheDefaultRole) {
 }
 
 TEST(Scopes, ShortFormsWithoutThatOwnerGiveNothing) {
-    EXPECT_TRUE(expand(Texts{"access:servers!server", "tokens!service", "self!user"}, user_owner("ann")).empty());
+    EXPECT_TRUE(
+        expand(Texts{"access:servers!server", "tokens!service", "self!user"}, user_owner("ann")).empty());
     EXPECT_TRUE(expand(Texts{"self", "tokens!user"}, {std::nullopt, "ops", std::nullopt}).empty());
 }
 
@@ -123,7 +128,9 @@ TEST(Scopes, GpuAdminMayLeaseAndRead) {
 }
 
 TEST(Scopes, AnUnfilteredGrantAbsorbsFilters) {
-    EXPECT_EQ(expand(Texts{"tokens!user=a", "read:tokens", "proxy"}, {}).strings(), (Texts{"proxy", "read:tokens", "tokens!user=a"}));
+    EXPECT_EQ(
+        expand(Texts{"tokens!user=a", "read:tokens", "proxy"}, {}).strings(),
+        (Texts{"proxy", "read:tokens", "tokens!user=a"}));
 }
 
 TEST(Scopes, AServiceFilterNeverMatchesAUserOfThatName) {
@@ -140,17 +147,37 @@ TEST(Scopes, AFilteredRightIsNoRightWithoutAResource) {
 
 TEST(Scopes, RefusesWhatIsNoScope) {
     for (const auto* good :
-         {"self", "inherit", "users!user=ä", "servers!server=a/", "tokens!user", "access:servers!server", "custom:a:b*", "gpu:read"})
+         {"self",
+          "inherit",
+          "users!user=ä",
+          "servers!server=a/",
+          "tokens!user",
+          "access:servers!server",
+          "custom:a:b*",
+          "gpu:read"})
         EXPECT_TRUE(is_known(good)) << good;
     for (const auto* bad :
-         {"", "user", "users!", "users!name=x", "users!group", "users!user=", "servers!server=a", "servers!server=/x",
-          "custom:", "custom:-a-b", "custom:AB", "custom:ab:", "gpu:write"})
+         {"",
+          "user",
+          "users!",
+          "users!name=x",
+          "users!group",
+          "users!user=",
+          "servers!server=a",
+          "servers!server=/x",
+          "custom:",
+          "custom:-a-b",
+          "custom:AB",
+          "custom:ab:",
+          "gpu:write"})
         EXPECT_FALSE(is_known(bad)) << bad;
 }
 
 TEST(Scopes, InheritIsWhatTheOwnerHasNow) {
     const auto owner_scopes = expand(Texts{"self", "proxy"}, user_owner("ann"));
-    EXPECT_EQ(effective_token_scopes(Texts{"inherit"}, user_owner("ann"), owner_scopes, {}, Groups()), owner_scopes);
+    EXPECT_EQ(
+        effective_token_scopes(Texts{"inherit"}, user_owner("ann"), owner_scopes, {}, Groups()),
+        owner_scopes);
 }
 
 TEST(Scopes, ATokenOfABrowserGetsIdentifyAndAccess) {
@@ -158,7 +185,8 @@ TEST(Scopes, ATokenOfABrowserGetsIdentifyAndAccess) {
     const auto access = access_scope_of(key("alice", ""), std::nullopt);
     EXPECT_EQ(
         effective_token_scopes(Texts{}, user_owner("alice"), owner_scopes, access, Groups()).strings(),
-        (Texts{"access:servers!server=alice/", "read:users:groups!user=alice", "read:users:name!user=alice"}));
+        (Texts{
+            "access:servers!server=alice/", "read:users:groups!user=alice", "read:users:name!user=alice"}));
 }
 
 TEST(Scopes, AGroupRightBecomesTheServerInAnIntersection) {
@@ -182,11 +210,20 @@ public:
             std::string text(table[random_() % table.size()].name);
             if (text == "inherit" || text == "(no_scope)") text = "self";
             switch (text == "self" ? 9 : random_() % 6) {
-                case 0: text += "!user=" + user(); break;
-                case 1: text += "!group=" + group(); break;
-                case 2: text += "!server=" + user() + "/" + server(); break;
-                case 3: text += "!service=s" + std::to_string(random_() % 2); break;
-                default: break;
+                case 0:
+                    text += "!user=" + user();
+                    break;
+                case 1:
+                    text += "!group=" + group();
+                    break;
+                case 2:
+                    text += "!server=" + user() + "/" + server();
+                    break;
+                case 3:
+                    text += "!service=s" + std::to_string(random_() % 2);
+                    break;
+                default:
+                    break;
             }
             texts.push_back(text);
         }
@@ -197,7 +234,8 @@ public:
     std::string server() { return random_() % 2 == 0 ? "" : "x"; }
     Groups groups() {
         std::set<std::pair<std::string, std::string>> members;
-        for (int n = 0; n < 3; ++n) members.insert({user(), group()});
+        for (int n = 0; n < 3; ++n)
+            members.insert({user(), group()});
         return Groups(members);
     }
 
@@ -212,8 +250,10 @@ std::vector<Target> all_targets() {
         targets.push_back(Target::of(key(user, "")));
         targets.push_back(Target::of(key(user, "x")));
     }
-    for (const auto* group : {"g0", "g1"}) targets.push_back(Target::of(GroupName(group)));
-    for (const auto* service : {"s0", "s1"}) targets.push_back(Target::of(ServiceName(service)));
+    for (const auto* group : {"g0", "g1"})
+        targets.push_back(Target::of(GroupName(group)));
+    for (const auto* service : {"s0", "s1"})
+        targets.push_back(Target::of(ServiceName(service)));
     return targets;
 }
 
@@ -245,7 +285,8 @@ TEST(ScopesProperty, AnIntersectionNeverGainsAndLosesNothingThatBothHold) {
                 const bool in_both = a.has(row.name, target, groups) && b.has(row.name, target, groups);
                 const bool shared = both.has(row.name, target, groups);
                 ASSERT_TRUE(!shared || in_both) << row.name << " " << target.to_string();
-                // Two different groups with a common member are not intersected to that member (Appendix B.6).
+                // Two different groups with a common member are not intersected to that member (Appendix
+                // B.6).
                 const auto* left = a.find(row.name);
                 const auto* right = b.find(row.name);
                 const auto grouped = [](const Reach* reach) {
@@ -267,7 +308,8 @@ TEST(ScopesProperty, ATokenNeverHoldsMoreThanItsOwner) {
         const auto groups = random.groups();
         auto owner_scopes = expand(random.scopes(), user_owner("u0"));
         const auto access = access_scope_of(key(random.user(), random.server()), std::nullopt);
-        const auto token = effective_token_scopes(random.scopes(), user_owner("u0"), owner_scopes, access, groups);
+        const auto token =
+            effective_token_scopes(random.scopes(), user_owner("u0"), owner_scopes, access, groups);
         ASSERT_TRUE(owner_scopes.contains(token, groups));
     }
 }

@@ -1,5 +1,5 @@
-// Every row of the table is accounted for: without a token refused, with the wrong right refused, with the right one
-// let in; and a row that is open says why (style §8).
+// Every row of the table is accounted for: without a token refused, with the wrong right refused, with the
+// right one let in; and a row that is open says why (style §8).
 #include "api/table.hpp"
 #include "api/test_api.hpp"
 #include "base/text.hpp"
@@ -11,7 +11,9 @@ namespace {
 
 using test::TestApi;
 
-std::string name_of_row(const Row& row) { return std::string(http::name_of(row.method)) + " " + std::string(row.pattern); }
+std::string name_of_row(const Row& row) {
+    return std::string(http::name_of(row.method)) + " " + std::string(row.pattern);
+}
 
 std::string path_of(const Row& row) {
     std::string path = "/hub/";
@@ -19,15 +21,24 @@ std::string path_of(const Row& row) {
     for (const auto segment : split(row.pattern, '/')) {
         if (!first) path += '/';
         first = false;
-        if (segment == "{user}") path += "ann";
-        else if (segment == "{server?}" || segment == "{rest...}") path += "";
-        else if (segment == "{server}") path += "gpu";
-        else if (segment == "{group}") path += "ml";
-        else if (segment == "{service}") path += "svc";
-        else if (segment == "{id}") path += "a99999";
-        else if (segment == "{uuid}") path += "GPU-a";
-        else if (segment == "{code}") path += "503";
-        else path += segment;
+        if (segment == "{user}")
+            path += "ann";
+        else if (segment == "{server?}" || segment == "{rest...}")
+            path += "";
+        else if (segment == "{server}")
+            path += "gpu";
+        else if (segment == "{group}")
+            path += "ml";
+        else if (segment == "{service}")
+            path += "svc";
+        else if (segment == "{id}")
+            path += "a99999";
+        else if (segment == "{uuid}")
+            path += "GPU-a";
+        else if (segment == "{code}")
+            path += "503";
+        else
+            path += segment;
     }
     return path;
 }
@@ -45,13 +56,17 @@ TEST(Accounting, RowsSayWhatTheyNeedOrWhyNot) {
         EXPECT_FALSE(row.reference.empty());
         switch (row.check) {
             case Check::open:
-            case Check::handler: EXPECT_FALSE(row.note.empty()); break;
+            case Check::handler:
+                EXPECT_FALSE(row.note.empty());
+                break;
             case Check::scopes:
             case Check::listing:
                 EXPECT_FALSE(scopes_of(row).empty());
-                for (const auto scope : scopes_of(row)) EXPECT_TRUE(access::is_known(scope)) << scope;
+                for (const auto scope : scopes_of(row))
+                    EXPECT_TRUE(access::is_known(scope)) << scope;
                 break;
-            case Check::signed_in: break;
+            case Check::signed_in:
+                break;
         }
         // Whatever changes something is XSRF-checked, here or in the handler that says so.
         if (row.check != Check::open && row.method != http::Method::get && row.check != Check::handler) {
@@ -67,8 +82,20 @@ TEST(Accounting, TheListOfOpenRowsIsKnown) {
         if (row.check == Check::open) open.insert(name_of_row(row));
     }
     const std::set<std::string> known{
-        "GET ", "GET api", "GET api/", "GET api/health", "GET health", "GET invite", "GET login", "GET logo", "GET logout",
-        "GET static/{rest...}", "GET error/{code}", "POST api/oauth2/token", "POST invite", "POST login"};
+        "GET ",
+        "GET api",
+        "GET api/",
+        "GET api/health",
+        "GET health",
+        "GET invite",
+        "GET login",
+        "GET logo",
+        "GET logout",
+        "GET static/{rest...}",
+        "GET error/{code}",
+        "POST api/oauth2/token",
+        "POST invite",
+        "POST login"};
     EXPECT_EQ(open, known);
 }
 
@@ -88,7 +115,8 @@ TEST(Accounting, WithoutATokenNothingButTheOpenRowsAnswers) {
 
 TEST(Accounting, WithoutTheRightItIsRefusedAndWithItIsNot) {
     for (const auto& row : table()) {
-        if (row.surface != gate::Surface::api || (row.check != Check::scopes && row.check != Check::listing)) continue;
+        if (row.surface != gate::Surface::api || (row.check != Check::scopes && row.check != Check::listing))
+            continue;
         SCOPED_TRACE(name_of_row(row));
         TestApi hub;
         hub.open_all();

@@ -12,7 +12,8 @@ Result<Timestamp> timestamp_of(const json::value& value, Timestamp now) {
     const auto* text = value.if_string();
     const auto time = text == nullptr ? std::nullopt : parse_rfc3339(*text);
     if (!time) return bad_request("Not a valid timestamp: " + json::serialize(value).substr(0, 64));
-    if (*time > now + kMaxSkew) return bad_request("Activity in the future is not allowed: " + format_rfc3339(*time));
+    if (*time > now + kMaxSkew)
+        return bad_request("Activity in the future is not allowed: " + format_rfc3339(*time));
     return *time;
 }
 
@@ -47,7 +48,8 @@ awaitable<Result<http::Response>> post_activity(Dependencies& hub, Call& call) {
     if (!body || !body->is_object()) co_return bad_request("body must be a JSON object");
     BERTH_CO_TRY(const auto report, report_of(body->get_object(), call.now));
     auto recorded = hub.activity.record(*call.permit, call.user(), report);
-    if (!recorded && recorded.error().is(hub::HubErrc::no_such_server)) co_return bad_request(recorded.error().message);
+    if (!recorded && recorded.error().is(hub::HubErrc::no_such_server))
+        co_return bad_request(recorded.error().message);
     BERTH_CO_CHECK(std::move(recorded));
     co_return http::Response::empty(200);
 }

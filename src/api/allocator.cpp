@@ -1,5 +1,5 @@
-// The allocator of the seed as a REST interface over the real leases (gpu.md E.11): populate, list, request, release.
-// Its answers are those of a plain array of counters.
+// The allocator of the seed as a REST interface over the real leases (gpu.md E.11): populate, list, request,
+// release. Its answers are those of a plain array of counters.
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
@@ -23,7 +23,8 @@ store::AuditRow audit_of(const Call& call, std::string action, std::string targe
 
 json::object counters(const Dependencies& hub) {
     json::object list;
-    for (const auto& [uuid, leases] : hub.facade.list()) list[uuid.value] = leases;
+    for (const auto& [uuid, leases] : hub.facade.list())
+        list[uuid.value] = leases;
     return list;
 }
 
@@ -54,8 +55,10 @@ awaitable<Result<http::Response>> post_allocator_gpus(Dependencies& hub, Call& c
     auto populated = hub.facade.populate(uuids);
     const auto audit = audit_of(call, "gpu.populate", std::to_string(uuids.size()) + " devices");
     store::Change change = [populated = std::move(populated), audit](store::Transaction& t) {
-        for (const auto& row : populated.upserts) store::upsert(t, row);
-        for (const auto& uuid : populated.removals) store::remove_device(t, uuid);
+        for (const auto& row : populated.upserts)
+            store::upsert(t, row);
+        for (const auto& uuid : populated.removals)
+            store::remove_device(t, uuid);
         store::insert(t, audit);
     };
     BERTH_CO_CHECK(co_await hub.store.commit(std::move(change)));
@@ -67,7 +70,8 @@ awaitable<Result<http::Response>> post_allocator_request(Dependencies& hub, Call
     if (!granted) {
         const Error error = granted.error();
         // The seed's callers know one error; nothing to do with a limit on requests.
-        if (error.is(gpu::DeviceErrc::none_free)) co_return Error{ApiErrc::conflict, error.message, error.detail};
+        if (error.is(gpu::DeviceErrc::none_free))
+            co_return Error{ApiErrc::conflict, error.message, error.detail};
         co_return error;
     }
     const auto row = granted->row;
@@ -75,7 +79,8 @@ awaitable<Result<http::Response>> post_allocator_request(Dependencies& hub, Call
     const auto audit = audit_of(call, "gpu.lease", row.devices.at(0).value);
     store::Change change = [row, usage, audit](store::Transaction& t) {
         store::insert(t, row);
-        for (const auto& interval : usage) store::insert(t, interval);
+        for (const auto& interval : usage)
+            store::insert(t, interval);
         store::insert(t, audit);
     };
     BERTH_CO_CHECK(co_await hub.store.commit(std::move(change)));

@@ -1,5 +1,4 @@
 #include "api/test_api.hpp"
-
 #include "base/text.hpp"
 
 namespace berth::api {
@@ -41,7 +40,8 @@ TEST(Api, OutsideThePrefixLeadsIntoIt) {
     TestApi hub;
     hub.open_all();
     EXPECT_EQ(header(hub.ask(Method::get, "/?a=5"), "Location"), "/hub/?a=5");
-    EXPECT_EQ(header(hub.ask(Method::get, "/user/ann/api/kernels?17"), "Location"), "/hub/user/ann/api/kernels?17");
+    EXPECT_EQ(
+        header(hub.ask(Method::get, "/user/ann/api/kernels?17"), "Location"), "/hub/user/ann/api/kernels?17");
     const auto slash = hub.ask(Method::get, "/user/ann");
     EXPECT_EQ(slash.status, 301U);
     EXPECT_EQ(header(slash, "Location"), "/user/ann/");
@@ -56,7 +56,14 @@ TEST(Api, ServersListenerShowsOnlyTheApi) {
     hub.handle = hub.api->handler_for_servers();
     EXPECT_EQ(hub.ask(Method::get, "/hub/api").status, 200U);
     EXPECT_EQ(hub.ask(Method::post, "/hub/api/oauth2/token").status, 400U);
-    for (const char* path : {"/hub/login", "/hub/home", "/", "/user/ann/", "/hub/api/oauth2/authorize", "/hub/static/x", "/hub/user/ann/"}) {
+    for (const char* path :
+         {"/hub/login",
+          "/hub/home",
+          "/",
+          "/user/ann/",
+          "/hub/api/oauth2/authorize",
+          "/hub/static/x",
+          "/hub/user/ann/"}) {
         EXPECT_EQ(hub.ask(Method::get, path).status, 404U) << path;
     }
 }
@@ -71,13 +78,15 @@ TEST(Api, WhoamiAnswersEveryValidToken) {
     EXPECT_EQ(model.at("name"), "ann");
     EXPECT_EQ(model.at("admin"), false);
     EXPECT_EQ(json::serialize(model.at("groups")), R"(["ml"])");
-    EXPECT_EQ(json::serialize(model.at("scopes")), R"(["read:users:groups!user=ann","read:users:name!user=ann"])");
+    EXPECT_EQ(
+        json::serialize(model.at("scopes")), R"(["read:users:groups!user=ann","read:users:name!user=ann"])");
     EXPECT_TRUE(model.at("token_id").as_string().starts_with("a"));
     EXPECT_TRUE(model.contains("session_id"));
     EXPECT_TRUE(model.contains("user_info"));
     EXPECT_TRUE(answer.headers.all("Set-Cookie").empty());
-    EXPECT_EQ(hub.with_token("nonsense", Method::get, "/hub/api/user").body,
-              R"({"status":403,"message":"Missing or invalid credentials."})");
+    EXPECT_EQ(
+        hub.with_token("nonsense", Method::get, "/hub/api/user").body,
+        R"({"status":403,"message":"Missing or invalid credentials."})");
     const auto service = hub.with_token("0123456789abcdef", Method::get, "/hub/api/user");
     EXPECT_EQ(body_of(service).at("kind"), "service");
 }
@@ -88,9 +97,23 @@ TEST(Api, FullModelOfAStoppedUserHasJupyterHubsKeys) {
     const auto answer = hub.with_token(hub.admin_token(), Method::get, "/hub/api/users/bob");
     const auto model = body_of(answer).as_object();
     std::set<std::string> keys;
-    for (const auto& member : model) keys.insert(member.key());
-    EXPECT_EQ(keys, (std::set<std::string>{"admin", "auth_state", "created", "groups", "kind", "last_activity", "name",
-                                           "pending", "roles", "server", "servers", "user_info"}));
+    for (const auto& member : model)
+        keys.insert(member.key());
+    EXPECT_EQ(
+        keys,
+        (std::set<std::string>{
+            "admin",
+            "auth_state",
+            "created",
+            "groups",
+            "kind",
+            "last_activity",
+            "name",
+            "pending",
+            "roles",
+            "server",
+            "servers",
+            "user_info"}));
     EXPECT_EQ(json::serialize(model.at("roles")), R"(["user"])");
     EXPECT_EQ(json::serialize(model.at("servers")), "{}");
 }
@@ -99,24 +122,32 @@ TEST(Api, UsersComeInPagesWhenAsked) {
     TestApi hub;
     hub.open_all();
     const auto token = hub.admin_token();
-    auto made = hub.with_token(token, Method::post, "/hub/api/users", R"({"usernames":["U1","u2","u3","ann"]})");
+    auto made =
+        hub.with_token(token, Method::post, "/hub/api/users", R"({"usernames":["U1","u2","u3","ann"]})");
     ASSERT_EQ(made.status, 201U) << made.body;
     EXPECT_EQ(body_of(made).as_array().size(), 3U);
     EXPECT_EQ(body_of(made).at(0).at("name"), "u1");
     EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/users", R"({"usernames":["u1"]})").status, 409U);
     EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/users", R"({"usernames":["a/b"]})").status, 400U);
-    EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/users", R"({"usernames":[],"x":1})").status, 400U);
-    EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/users", "{").body,
-              R"({"status":400,"message":"Invalid JSON in body of request"})");
-    const auto page = hub.ask(Method::get, "/hub/api/users?limit=2&name_filter=U&include_stopped_servers",
-                              {{"Authorization", "token " + token}, {"Accept", "application/jupyterhub-pagination+json"}});
+    EXPECT_EQ(
+        hub.with_token(token, Method::post, "/hub/api/users", R"({"usernames":[],"x":1})").status, 400U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::post, "/hub/api/users", "{").body,
+        R"({"status":400,"message":"Invalid JSON in body of request"})");
+    const auto page = hub.ask(
+        Method::get,
+        "/hub/api/users?limit=2&name_filter=U&include_stopped_servers",
+        {{"Authorization", "token " + token}, {"Accept", "application/jupyterhub-pagination+json"}});
     const auto body = body_of(page);
     ASSERT_TRUE(body.is_object()) << page.body;
     EXPECT_EQ(body.at("items").as_array().size(), 2U);
     EXPECT_EQ(body.at("_pagination").at("total"), 3);
-    EXPECT_EQ(body.at("_pagination").at("next").at("url"),
-              "http://hub.example/hub/api/users?name_filter=U&include_stopped_servers=&limit=2&offset=2");
-    EXPECT_EQ(body_of(hub.with_token(token, Method::get, "/hub/api/users?limit=2&offset=-1")).as_array().size(), 2U);
+    EXPECT_EQ(
+        body.at("_pagination").at("next").at("url"),
+        "http://hub.example/hub/api/users?name_filter=U&include_stopped_servers=&limit=2&offset=2");
+    EXPECT_EQ(
+        body_of(hub.with_token(token, Method::get, "/hub/api/users?limit=2&offset=-1")).as_array().size(),
+        2U);
     EXPECT_EQ(hub.with_token(token, Method::get, "/hub/api/users?limit=x").status, 400U);
     EXPECT_EQ(hub.with_token(token, Method::get, "/hub/api/users?state=x").status, 400U);
     const auto sorted = body_of(hub.with_token(token, Method::get, "/hub/api/users?sort=-name&limit=1"));
@@ -137,9 +168,13 @@ TEST(Api, OnlyAdministratorsMakeAdministrators) {
     TestApi hub;
     hub.open_all();
     const auto service = "0123456789abcdef"s;
-    EXPECT_EQ(hub.with_token(service, Method::post, "/hub/api/users", R"({"usernames":["eve"],"admin":true})").status, 403U);
+    EXPECT_EQ(
+        hub.with_token(service, Method::post, "/hub/api/users", R"({"usernames":["eve"],"admin":true})")
+            .status,
+        403U);
     EXPECT_EQ(hub.with_token(service, Method::patch, "/hub/api/users/ann", R"({"admin":true})").status, 403U);
-    const auto same = hub.with_token(hub.admin_token(), Method::patch, "/hub/api/users/ann", R"({"name":"ann","admin":true})");
+    const auto same = hub.with_token(
+        hub.admin_token(), Method::patch, "/hub/api/users/ann", R"({"name":"ann","admin":true})");
     EXPECT_EQ(same.status, 200U) << same.body;
     EXPECT_EQ(body_of(same).at("admin"), true);
     EXPECT_EQ(body_of(same).at("name"), "ann");
@@ -162,7 +197,8 @@ TEST(Api, TokensAreMadeShownOnceAndRevoked) {
     TestApi hub;
     hub.open_all();
     const auto own = hub.token_of("ann");
-    const auto made = hub.with_token(own, Method::post, "/hub/api/users/ann/tokens", R"({"note":"n","expires_in":60})");
+    const auto made =
+        hub.with_token(own, Method::post, "/hub/api/users/ann/tokens", R"({"note":"n","expires_in":60})");
     ASSERT_EQ(made.status, 201U) << made.body;
     const auto model = body_of(made).as_object();
     const std::string secret(model.at("token").as_string());
@@ -173,17 +209,25 @@ TEST(Api, TokensAreMadeShownOnceAndRevoked) {
     EXPECT_EQ(hub.with_token(own, Method::get, "/hub/api/users/ann/tokens/" + id).status, 200U);
     EXPECT_EQ(hub.with_token(own, Method::del, "/hub/api/users/ann/tokens/" + id).status, 204U);
     EXPECT_EQ(hub.with_token(secret, Method::get, "/hub/api/user").status, 403U);
-    for (const char* bad : {R"({"expires_in":0})", R"({"expires_in":"x"})", R"({"scopes":["nonsense"]})",
-                            R"({"scopes":["admin:users"]})", R"({"roles":["user"],"scopes":["self"]})", R"({"x":1})"}) {
+    for (const char* bad :
+         {R"({"expires_in":0})",
+          R"({"expires_in":"x"})",
+          R"({"scopes":["nonsense"]})",
+          R"({"scopes":["admin:users"]})",
+          R"({"roles":["user"],"scopes":["self"]})",
+          R"({"x":1})"}) {
         EXPECT_EQ(hub.with_token(own, Method::post, "/hub/api/users/ann/tokens", bad).status, 400U) << bad;
     }
     EXPECT_EQ(hub.with_token(hub.admin_token(), Method::post, "/hub/api/users/nobody/tokens").status, 403U);
     EXPECT_EQ(hub.with_token(own, Method::get, "/hub/api/users/bob/tokens").status, 404U);
-    const auto by_password = hub.ask(Method::post, "/hub/api/users/ann/tokens", {}, R"({"auth":{"username":"ann","password":"pw"}})");
+    const auto by_password = hub.ask(
+        Method::post, "/hub/api/users/ann/tokens", {}, R"({"auth":{"username":"ann","password":"pw"}})");
     EXPECT_EQ(by_password.status, 201U) << by_password.body;
-    const auto wrong = hub.ask(Method::post, "/hub/api/users/ann/tokens", {}, R"({"auth":{"username":"ann","password":"no"}})");
+    const auto wrong = hub.ask(
+        Method::post, "/hub/api/users/ann/tokens", {}, R"({"auth":{"username":"ann","password":"no"}})");
     EXPECT_EQ(wrong.status, 403U);
-    const auto for_other = hub.ask(Method::post, "/hub/api/users/ann/tokens", {}, R"({"auth":{"username":"bob","password":"pw"}})");
+    const auto for_other = hub.ask(
+        Method::post, "/hub/api/users/ann/tokens", {}, R"({"auth":{"username":"bob","password":"pw"}})");
     EXPECT_EQ(for_other.status, 403U);
 }
 
@@ -191,7 +235,8 @@ TEST(Api, AServerStartsShowsItselfAndStops) {
     TestApi hub;
     hub.open_all();
     const auto token = hub.token_of("ann");
-    const auto started = hub.with_token(token, Method::post, "/hub/api/users/ann/server", R"({"profile":"gpu"})");
+    const auto started =
+        hub.with_token(token, Method::post, "/hub/api/users/ann/server", R"({"profile":"gpu"})");
     ASSERT_EQ(started.status, 201U) << started.body;
     EXPECT_EQ(started.body, "");
     const auto user = body_of(hub.with_token(token, Method::get, "/hub/api/users/ann"));
@@ -211,19 +256,27 @@ TEST(Api, AServerStartsShowsItselfAndStops) {
     EXPECT_EQ(own_board.at("devices").at(0).at("leases").at(0).at("user"), "ann");
     EXPECT_EQ(hub.with_token(token, Method::del, "/hub/api/users/ann/server").status, 204U);
     EXPECT_EQ(hub.with_token(token, Method::del, "/hub/api/users/ann/server").status, 204U);
-    EXPECT_EQ(json::serialize(body_of(hub.with_token(token, Method::get, "/hub/api/users/ann")).at("servers")), "{}");
+    EXPECT_EQ(
+        json::serialize(body_of(hub.with_token(token, Method::get, "/hub/api/users/ann")).at("servers")),
+        "{}");
 }
 
 TEST(Api, WithoutAFreeGpuTheRefusalNamesTheRule) {
     TestApi hub;
     hub.open_all();
     const auto admin = hub.admin_token();
-    ASSERT_EQ(hub.with_token(admin, Method::post, "/hub/api/users/ann/server", R"({"profile":"gpu"})").status, 201U);
-    ASSERT_EQ(hub.with_token(admin, Method::post, "/hub/api/users/bob/server", R"({"profile":"gpu"})").status, 201U);
-    const auto full = hub.with_token(admin, Method::post, "/hub/api/users/root/server", R"({"profile":"gpu"})");
+    ASSERT_EQ(
+        hub.with_token(admin, Method::post, "/hub/api/users/ann/server", R"({"profile":"gpu"})").status,
+        201U);
+    ASSERT_EQ(
+        hub.with_token(admin, Method::post, "/hub/api/users/bob/server", R"({"profile":"gpu"})").status,
+        201U);
+    const auto full =
+        hub.with_token(admin, Method::post, "/hub/api/users/root/server", R"({"profile":"gpu"})");
     EXPECT_EQ(full.status, 429U) << full.body;
     EXPECT_FALSE(body_of(full).at("message").as_string().empty());
-    const auto offered = body_of(hub.with_token(admin, Method::get, "/hub/api/berth/profiles?user=root&server="));
+    const auto offered =
+        body_of(hub.with_token(admin, Method::get, "/hub/api/berth/profiles?user=root&server="));
     EXPECT_EQ(offered.at(0).at("available").at("fits"), false);
     EXPECT_EQ(offered.at(0).at("available").at("reason"), "All 2 GPUs are in use.");
     EXPECT_EQ(offered.at(1).at("available").at("fits"), true);
@@ -233,27 +286,36 @@ TEST(Api, NamedServersAreRecordsFirst) {
     TestApi hub;
     hub.open_all();
     const auto token = hub.token_of("ann");
-    const auto made = hub.with_token(token, Method::put, "/hub/api/users/ann/servers/gpu", R"({"display_name":"My GPU"})");
+    const auto made =
+        hub.with_token(token, Method::put, "/hub/api/users/ann/servers/gpu", R"({"display_name":"My GPU"})");
     ASSERT_EQ(made.status, 201U) << made.body;
     EXPECT_EQ(body_of(made).at("display_name"), "My GPU");
     EXPECT_EQ(body_of(made).at("stopped"), true);
     EXPECT_EQ(hub.with_token(token, Method::put, "/hub/api/users/ann/servers/gpu").status, 409U);
     EXPECT_EQ(hub.with_token(token, Method::put, "/hub/api/users/ann/server").status, 409U);
     EXPECT_EQ(hub.with_token(token, Method::put, "/hub/api/users/ann/servers/No%20").status, 400U);
-    EXPECT_EQ(hub.with_token(token, Method::patch, "/hub/api/users/ann/servers/gpu", R"({"nonsense":1})").status, 400U);
-    EXPECT_EQ(hub.with_token(token, Method::patch, "/hub/api/users/ann/servers/gpu", R"({"name":"cpu"})").status, 200U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::patch, "/hub/api/users/ann/servers/gpu", R"({"nonsense":1})").status,
+        400U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::patch, "/hub/api/users/ann/servers/gpu", R"({"name":"cpu"})").status,
+        200U);
     EXPECT_EQ(hub.with_token(token, Method::get, "/hub/api/users/ann/servers/gpu").status, 404U);
     EXPECT_EQ(hub.with_token(token, Method::get, "/hub/api/users/ann/servers/cpu").status, 200U);
-    EXPECT_EQ(hub.with_token(token, Method::del, "/hub/api/users/ann/servers/cpu", R"({"remove":true})").status, 204U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::del, "/hub/api/users/ann/servers/cpu", R"({"remove":true})").status,
+        204U);
     EXPECT_EQ(hub.with_token(token, Method::get, "/hub/api/users/ann/servers/cpu").status, 404U);
-    EXPECT_EQ(hub.with_token(token, Method::del, "/hub/api/users/ann/server", R"({"remove":true})").status, 400U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::del, "/hub/api/users/ann/server", R"({"remove":true})").status, 400U);
 }
 
 TEST(Api, AFailedStartSaysWhyInTheAnswerAndInTheStream) {
     TestApi hub;
     hub.open_all<spawn::doubles::CrashingSpawner>();
     const auto token = hub.token_of("ann");
-    const auto failed = hub.with_token(token, Method::post, "/hub/api/users/ann/server", R"({"profile":"cpu"})");
+    const auto failed =
+        hub.with_token(token, Method::post, "/hub/api/users/ann/server", R"({"profile":"cpu"})");
     EXPECT_EQ(failed.status, 500U) << failed.body;
     hub.wait_gone({UserName("ann"), ServerName{}});
     const auto progress = hub.with_token(token, Method::get, "/hub/api/users/ann/server/progress");
@@ -284,12 +346,33 @@ TEST(Api, ActivityMovesForwardOnly) {
     const std::string path = "/hub/api/users/ann/activity";
     const auto ok = hub.with_token(token, Method::post, path, R"({"last_activity":"2036-01-01T00:00:00Z"})");
     EXPECT_EQ(ok.status, 400U) << "the future";
-    EXPECT_EQ(hub.with_token(token, Method::post, path, R"({"servers":{"gpu":{"last_activity":"2026-01-02T03:04:05.678901Z"}}})").status, 200U);
-    EXPECT_EQ(body_of(hub.with_token(token, Method::get, "/hub/api/users/ann/servers/gpu")).at("last_activity"), "2026-01-02T03:04:05.678901Z");
-    EXPECT_EQ(hub.with_token(token, Method::post, path, R"({"servers":{"gpu":{"last_activity":"2026-01-01T00:00:00"}}})").status, 200U);
-    EXPECT_EQ(body_of(hub.with_token(token, Method::get, "/hub/api/users/ann/servers/gpu")).at("last_activity"), "2026-01-02T03:04:05.678901Z");
-    for (const char* bad : {"", "[]", "{}", R"({"servers":{"none":{"last_activity":"2026-01-01T00:00:00Z"}}})",
-                            R"({"servers":{"gpu":"x"}})", R"({"servers":{"gpu":{}}})", R"({"last_activity":"yesterday"})"}) {
+    EXPECT_EQ(
+        hub.with_token(
+               token,
+               Method::post,
+               path,
+               R"({"servers":{"gpu":{"last_activity":"2026-01-02T03:04:05.678901Z"}}})")
+            .status,
+        200U);
+    EXPECT_EQ(
+        body_of(hub.with_token(token, Method::get, "/hub/api/users/ann/servers/gpu")).at("last_activity"),
+        "2026-01-02T03:04:05.678901Z");
+    EXPECT_EQ(
+        hub.with_token(
+               token, Method::post, path, R"({"servers":{"gpu":{"last_activity":"2026-01-01T00:00:00"}}})")
+            .status,
+        200U);
+    EXPECT_EQ(
+        body_of(hub.with_token(token, Method::get, "/hub/api/users/ann/servers/gpu")).at("last_activity"),
+        "2026-01-02T03:04:05.678901Z");
+    for (const char* bad :
+         {"",
+          "[]",
+          "{}",
+          R"({"servers":{"none":{"last_activity":"2026-01-01T00:00:00Z"}}})",
+          R"({"servers":{"gpu":"x"}})",
+          R"({"servers":{"gpu":{}}})",
+          R"({"last_activity":"yesterday"})"}) {
         EXPECT_EQ(hub.with_token(token, Method::post, path, bad).status, 400U) << bad;
     }
     EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/users/bob/activity", "{}").status, 404U);
@@ -299,13 +382,19 @@ TEST(Api, GroupsServicesAndShutdown) {
     TestApi hub;
     hub.open_all();
     const auto token = hub.admin_token();
-    EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/groups/new", R"({"users":["ann"]})").status, 201U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::post, "/hub/api/groups/new", R"({"users":["ann"]})").status, 201U);
     EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/groups/new").status, 409U);
-    EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/groups/new/users", R"({"users":["nobody"]})").status, 400U);
-    EXPECT_EQ(hub.with_token(token, Method::post, "/hub/api/groups/new/users", R"({"users":["bob"]})").status, 200U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::post, "/hub/api/groups/new/users", R"({"users":["nobody"]})").status,
+        400U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::post, "/hub/api/groups/new/users", R"({"users":["bob"]})").status,
+        200U);
     const auto left = hub.with_token(token, Method::del, "/hub/api/groups/new/users", R"({"users":["ann"]})");
     EXPECT_EQ(json::serialize(body_of(left).at("users")), R"(["bob"])");
-    EXPECT_EQ(hub.with_token(token, Method::put, "/hub/api/groups/new/properties", R"({"a":1})").status, 200U);
+    EXPECT_EQ(
+        hub.with_token(token, Method::put, "/hub/api/groups/new/properties", R"({"a":1})").status, 200U);
     EXPECT_EQ(hub.with_token(token, Method::del, "/hub/api/groups/new").status, 204U);
     EXPECT_TRUE(body_of(hub.with_token(token, Method::get, "/hub/api/services")).as_object().contains("svc"));
     EXPECT_EQ(hub.with_token(token, Method::del, "/hub/api/services/svc").status, 405U);
@@ -319,11 +408,15 @@ TEST(Api, AllocatorIsAnArrayOfCounters) {
     hub.open_all();
     const auto token = hub.admin_token({"gpu:lease"});
     const std::string base = "/hub/api/berth/allocator/";
-    EXPECT_EQ(hub.with_token(token, Method::post, base + "gpus", R"(["GPU-x","GPU-y"])").body, R"({"GPU-x":0,"GPU-y":0})");
+    EXPECT_EQ(
+        hub.with_token(token, Method::post, base + "gpus", R"(["GPU-x","GPU-y"])").body,
+        R"({"GPU-x":0,"GPU-y":0})");
     EXPECT_EQ(body_of(hub.with_token(token, Method::post, base + "request")).at("uuid"), "GPU-x");
     EXPECT_EQ(body_of(hub.with_token(token, Method::post, base + "request")).at("uuid"), "GPU-y");
     EXPECT_EQ(hub.with_token(token, Method::post, base + "request").status, 409U);
-    EXPECT_EQ(hub.with_token(token, Method::post, base + "release", R"({"uuid":"GPU-x"})").body, R"({"GPU-x":0,"GPU-y":1})");
+    EXPECT_EQ(
+        hub.with_token(token, Method::post, base + "release", R"({"uuid":"GPU-x"})").body,
+        R"({"GPU-x":0,"GPU-y":1})");
     EXPECT_EQ(hub.with_token(token, Method::post, base + "release", R"({"uuid":"GPU-x"})").status, 200U);
     EXPECT_EQ(hub.with_token(token, Method::post, base + "release", R"({"uuid":"GPU-none"})").status, 404U);
     EXPECT_EQ(hub.with_token(token, Method::post, base + "gpus", R"({"a":1})").status, 400U);

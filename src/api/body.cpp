@@ -69,7 +69,8 @@ Result<std::optional<std::int64_t>> integer_member(const json::object& object, s
     return std::optional<std::int64_t>(value->get_int64());
 }
 
-Result<std::optional<std::vector<std::string>>> texts_member(const json::object& object, std::string_view key) {
+Result<std::optional<std::vector<std::string>>> texts_member(
+    const json::object& object, std::string_view key) {
     const auto* value = present(object, key);
     if (value == nullptr) return std::optional<std::vector<std::string>>{};
     if (!value->is_array()) return wrong_type(key, "a list of texts");

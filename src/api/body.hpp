@@ -1,15 +1,15 @@
 // JSON bodies and query parameters as JupyterHub's API reads them (hub-protocol §11).
 #pragma once
 
+#include "base/json.hpp"
+#include "base/result.hpp"
+#include "http/message.hpp"
+
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/json.hpp"
-#include "base/result.hpp"
-#include "http/message.hpp"
 
 namespace berth::api {
 
@@ -24,7 +24,8 @@ Result<void> only_keys(const json::object& object, std::span<const std::string_v
 Result<std::optional<std::string>> text_member(const json::object& object, std::string_view key);
 Result<std::optional<bool>> flag_member(const json::object& object, std::string_view key);
 Result<std::optional<std::int64_t>> integer_member(const json::object& object, std::string_view key);
-Result<std::optional<std::vector<std::string>>> texts_member(const json::object& object, std::string_view key);
+Result<std::optional<std::vector<std::string>>> texts_member(
+    const json::object& object, std::string_view key);
 
 // True when the parameter is there and neither "0" nor "false" (also without a value).
 bool query_flag(const http::Request& request, std::string_view name);

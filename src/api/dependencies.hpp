@@ -1,9 +1,6 @@
 // What the handlers work with; app/ builds all of it and outlives them. Hub strand only.
 #pragma once
 
-#include <functional>
-#include <string>
-
 #include "access/permit.hpp"
 #include "async/blocking_pool.hpp"
 #include "config/options.hpp"
@@ -21,6 +18,9 @@
 #include "identity/directory.hpp"
 #include "identity/oauth/provider.hpp"
 #include "identity/sign_in.hpp"
+
+#include <functional>
+#include <string>
 
 namespace berth::api {
 

@@ -20,54 +20,81 @@ namespace berth::api {
 
 std::string_view text_of(ApiErrc reason) {
     switch (reason) {
-        case ApiErrc::not_found: return "not_found";
-        case ApiErrc::bad_request: return "bad_request";
-        case ApiErrc::conflict: return "conflict";
-        case ApiErrc::forbidden: return "forbidden";
-        case ApiErrc::method_not_allowed: return "method_not_allowed";
-        case ApiErrc::start_failed: return "start_failed";
-        case ApiErrc::too_many: return "too_many";
+        case ApiErrc::not_found:
+            return "not_found";
+        case ApiErrc::bad_request:
+            return "bad_request";
+        case ApiErrc::conflict:
+            return "conflict";
+        case ApiErrc::forbidden:
+            return "forbidden";
+        case ApiErrc::method_not_allowed:
+            return "method_not_allowed";
+        case ApiErrc::start_failed:
+            return "start_failed";
+        case ApiErrc::too_many:
+            return "too_many";
     }
     return "api";
 }
 
-Error bad_request(std::string message) { return {ApiErrc::bad_request, std::move(message)}; }
-Error not_found(std::string message) { return {ApiErrc::not_found, std::move(message)}; }
+Error bad_request(std::string message) {
+    return {ApiErrc::bad_request, std::move(message)};
+}
+Error not_found(std::string message) {
+    return {ApiErrc::not_found, std::move(message)};
+}
 
 namespace {
 
 unsigned status_for(ApiErrc reason) {
     switch (reason) {
-        case ApiErrc::not_found: return 404;
-        case ApiErrc::bad_request: return 400;
-        case ApiErrc::conflict: return 409;
-        case ApiErrc::forbidden: return 403;
-        case ApiErrc::method_not_allowed: return 405;
-        case ApiErrc::start_failed: return 500;
-        case ApiErrc::too_many: return 429;
+        case ApiErrc::not_found:
+            return 404;
+        case ApiErrc::bad_request:
+            return 400;
+        case ApiErrc::conflict:
+            return 409;
+        case ApiErrc::forbidden:
+            return 403;
+        case ApiErrc::method_not_allowed:
+            return 405;
+        case ApiErrc::start_failed:
+            return 500;
+        case ApiErrc::too_many:
+            return 429;
     }
     return 500;
 }
 
 unsigned status_for(access::AccessErrc reason) {
     switch (reason) {
-        case access::AccessErrc::not_authenticated: return 403;  // never 401 (hub-protocol §22.1)
-        case access::AccessErrc::missing_scope: return 403;
-        case access::AccessErrc::hidden: return 404;
-        case access::AccessErrc::admin_only: return 403;
+        case access::AccessErrc::not_authenticated:
+            return 403;  // never 401 (hub-protocol §22.1)
+        case access::AccessErrc::missing_scope:
+            return 403;
+        case access::AccessErrc::hidden:
+            return 404;
+        case access::AccessErrc::admin_only:
+            return 403;
     }
     return 500;
 }
 
-unsigned status_for(gate::GateErrc) { return 403; }
+unsigned status_for(gate::GateErrc) {
+    return 403;
+}
 
 unsigned status_for(hub::HubErrc reason) {
     switch (reason) {
         case hub::HubErrc::no_such_user:
-        case hub::HubErrc::no_such_server: return 404;
-        case hub::HubErrc::server_exists: return 409;
+        case hub::HubErrc::no_such_server:
+            return 404;
+        case hub::HubErrc::server_exists:
+            return 409;
         case hub::HubErrc::active_server_limit:
-        case hub::HubErrc::too_many_starts: return 429;
+        case hub::HubErrc::too_many_starts:
+            return 429;
         case hub::HubErrc::already_running:
         case hub::HubErrc::stop_pending:
         case hub::HubErrc::start_pending:
@@ -78,12 +105,16 @@ unsigned status_for(hub::HubErrc reason) {
         case hub::HubErrc::options_invalid:
         case hub::HubErrc::image_not_allowed:
         case hub::HubErrc::too_many_gpus:
-        case hub::HubErrc::not_stopped: return 400;
-        case hub::HubErrc::profile_not_allowed: return 403;
+        case hub::HubErrc::not_stopped:
+            return 400;
+        case hub::HubErrc::profile_not_allowed:
+            return 403;
         case hub::HubErrc::start_cancelled:
-        case hub::HubErrc::not_ready_in_time: return 500;
+        case hub::HubErrc::not_ready_in_time:
+            return 500;
         case hub::HubErrc::proxy_unreachable:
-        case hub::HubErrc::closed: return 503;
+        case hub::HubErrc::closed:
+            return 503;
     }
     return 500;
 }
@@ -91,8 +122,10 @@ unsigned status_for(hub::HubErrc reason) {
 unsigned status_for(gpu::DeviceErrc reason) {
     switch (reason) {
         case gpu::DeviceErrc::none_free:
-        case gpu::DeviceErrc::not_enough_free: return 429;
-        default: return 400;
+        case gpu::DeviceErrc::not_enough_free:
+            return 429;
+        default:
+            return 400;
     }
 }
 
@@ -101,20 +134,25 @@ unsigned status_for(identity::DirectoryErrc reason) {
         case identity::DirectoryErrc::no_such_user:
         case identity::DirectoryErrc::no_such_group:
         case identity::DirectoryErrc::no_such_service:
-        case identity::DirectoryErrc::no_such_token: return 404;
+        case identity::DirectoryErrc::no_such_token:
+            return 404;
         case identity::DirectoryErrc::user_exists:
         case identity::DirectoryErrc::group_exists:
         case identity::DirectoryErrc::service_exists:
         case identity::DirectoryErrc::token_exists:
-        case identity::DirectoryErrc::changed_meanwhile: return 409;
-        case identity::DirectoryErrc::service_from_config: return 405;
+        case identity::DirectoryErrc::changed_meanwhile:
+            return 409;
+        case identity::DirectoryErrc::service_from_config:
+            return 405;
         case identity::DirectoryErrc::no_such_role:
         case identity::DirectoryErrc::unknown_scope:
         case identity::DirectoryErrc::scopes_not_held:
         case identity::DirectoryErrc::token_malformed:
         case identity::DirectoryErrc::password_too_short:
-        case identity::DirectoryErrc::password_too_long: return 400;
-        case identity::DirectoryErrc::invite_invalid: return 404;
+        case identity::DirectoryErrc::password_too_long:
+            return 400;
+        case identity::DirectoryErrc::invite_invalid:
+            return 404;
     }
     return 500;
 }
@@ -122,19 +160,34 @@ unsigned status_for(identity::DirectoryErrc reason) {
 unsigned status_for(identity::SignInErrc reason) {
     switch (reason) {
         case identity::SignInErrc::wrong_credentials:
-        case identity::SignInErrc::not_allowed: return 403;
-        case identity::SignInErrc::throttled: return 429;
-        case identity::SignInErrc::authenticator_failed: return 500;
+        case identity::SignInErrc::not_allowed:
+            return 403;
+        case identity::SignInErrc::throttled:
+            return 429;
+        case identity::SignInErrc::authenticator_failed:
+            return 500;
     }
     return 500;
 }
 
-unsigned status_for(store::StoreErrc reason) { return reason == store::StoreErrc::constraint ? 409 : 503; }
-unsigned status_for(identity::NameErrc) { return 400; }
-unsigned status_for(access::ScopeErrc) { return 400; }
-unsigned status_for(spawn::SpawnErrc) { return 500; }
-unsigned status_for(PoolErrc) { return 503; }
-unsigned status_for(identity::OAuthErrc reason) { return static_cast<unsigned>(identity::http_status(reason)); }
+unsigned status_for(store::StoreErrc reason) {
+    return reason == store::StoreErrc::constraint ? 409 : 503;
+}
+unsigned status_for(identity::NameErrc) {
+    return 400;
+}
+unsigned status_for(access::ScopeErrc) {
+    return 400;
+}
+unsigned status_for(spawn::SpawnErrc) {
+    return 500;
+}
+unsigned status_for(PoolErrc) {
+    return 503;
+}
+unsigned status_for(identity::OAuthErrc reason) {
+    return static_cast<unsigned>(identity::http_status(reason));
+}
 
 // True, with the status, when the error is one of Enum's.
 template <class Enum>
@@ -153,9 +206,20 @@ unsigned first_category(const Error& error) {
 }  // namespace
 
 unsigned status_of(const Error& error) {
-    return first_category<ApiErrc, access::AccessErrc, gate::GateErrc, hub::HubErrc, gpu::DeviceErrc,
-                          identity::DirectoryErrc, identity::SignInErrc, identity::NameErrc, identity::OAuthErrc,
-                          access::ScopeErrc, spawn::SpawnErrc, store::StoreErrc, PoolErrc>(error);
+    return first_category<
+        ApiErrc,
+        access::AccessErrc,
+        gate::GateErrc,
+        hub::HubErrc,
+        gpu::DeviceErrc,
+        identity::DirectoryErrc,
+        identity::SignInErrc,
+        identity::NameErrc,
+        identity::OAuthErrc,
+        access::ScopeErrc,
+        spawn::SpawnErrc,
+        store::StoreErrc,
+        PoolErrc>(error);
 }
 
 unsigned retry_after(const Error& error) {

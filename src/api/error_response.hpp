@@ -1,23 +1,23 @@
-// The one table from a refusal to what goes over the wire: status, and JupyterHub's JSON or a page. Nobody else
-// writes an error status (style §3).
+// The one table from a refusal to what goes over the wire: status, and JupyterHub's JSON or a page. Nobody
+// else writes an error status (style §3).
 #pragma once
-
-#include <string>
 
 #include "base/result.hpp"
 #include "http/message.hpp"
+
+#include <string>
 
 namespace berth::api {
 
 // What only the API itself refuses.
 enum class ApiErrc {
-    not_found = 1,     // 404, the standard reason
-    bad_request,       // 400
-    conflict,          // 409
-    forbidden,         // 403
+    not_found = 1,  // 404, the standard reason
+    bad_request,    // 400
+    conflict,       // 409
+    forbidden,      // 403
     method_not_allowed,
-    start_failed,      // 500: within the time a start request waits; the message says why
-    too_many,          // 429
+    start_failed,  // 500: within the time a start request waits; the message says why
+    too_many,      // 429
 };
 std::string_view text_of(ApiErrc reason);
 BERTH_ERROR_CATEGORY(ApiErrc, "api")

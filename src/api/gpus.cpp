@@ -9,7 +9,8 @@ namespace berth::api {
 namespace {
 
 // Others' names only for those who may see all of it; one's own leases always show.
-json::object lease_model(const Dependencies& hub, const Call& call, const store::LeaseRow& lease, bool sees_all) {
+json::object lease_model(
+    const Dependencies& hub, const Call& call, const store::LeaseRow& lease, bool sees_all) {
     const auto* user = lease.user ? hub.directory.find(*lease.user) : nullptr;
     const bool own = user != nullptr && call.who().is(user->name());
     const auto server = lease.server ? hub.servers.find(*lease.server) : nullptr;
@@ -29,19 +30,23 @@ json::value number_or_null(const std::optional<Number>& number) {
     return number ? json::value(*number) : json::value(nullptr);
 }
 
-json::object device_model(const Dependencies& hub, const Call& call, const gpu::DeviceStatus& device, bool sees_all) {
+json::object device_model(
+    const Dependencies& hub, const Call& call, const gpu::DeviceStatus& device, bool sees_all) {
     const auto& reading = device.reading;
     const auto view = hub.leases.ledger().find(device.row.uuid);
     const std::int64_t held = view ? view->leases : 0;
     const bool full = view && view->exclusively_held;
-    const std::int64_t room = full || !device.eligible() ? 0 : std::max<std::int64_t>(0, device.row.capacity - held);
+    const std::int64_t room =
+        full || !device.eligible() ? 0 : std::max<std::int64_t>(0, device.row.capacity - held);
     json::object model;
     model["uuid"] = device.row.uuid.value;
     model["index"] = reading ? number_or_null(reading->index) : json::value(nullptr);
     model["name"] = device.row.name.empty() ? device.row.uuid.value : device.row.name;
-    model["memory_bytes"] = device.row.memory_bytes == 0 ? json::value(nullptr) : json::value(device.row.memory_bytes);
+    model["memory_bytes"] =
+        device.row.memory_bytes == 0 ? json::value(nullptr) : json::value(device.row.memory_bytes);
     model["used_memory_bytes"] = reading ? number_or_null(reading->used_bytes) : json::value(nullptr);
-    model["utilization_percent"] = reading ? number_or_null(reading->utilisation_percent) : json::value(nullptr);
+    model["utilization_percent"] =
+        reading ? number_or_null(reading->utilisation_percent) : json::value(nullptr);
     model["capacity"] = device.row.capacity;
     model["leases_count"] = held;
     model["free"] = room;
@@ -71,7 +76,8 @@ awaitable<Result<http::Response>> set_cordoned(Dependencies& hub, Call& call, bo
     audit.permit = call.permit->scope();
     audit.result = "ok";
     store::Change change = [rows = std::move(rows), audit](store::Transaction& t) {
-        for (const auto& row : rows) store::upsert(t, row);
+        for (const auto& row : rows)
+            store::upsert(t, row);
         store::insert(t, audit);
     };
     BERTH_CO_CHECK(co_await hub.store.commit(std::move(change)));
@@ -92,12 +98,17 @@ awaitable<Result<http::Response>> get_gpus(Dependencies& hub, Call& call) {
     const auto& error = hub.inventory.agent_error();
     board["agent_error"] = error && sees_all ? json::value(error->message) : json::value(nullptr);
     json::array devices;
-    for (const auto& device : hub.inventory.devices()) devices.emplace_back(device_model(hub, call, device, sees_all));
+    for (const auto& device : hub.inventory.devices())
+        devices.emplace_back(device_model(hub, call, device, sees_all));
     board["devices"] = std::move(devices);
     co_return http::Response::json(200, board);
 }
 
-awaitable<Result<http::Response>> put_cordon(Dependencies& hub, Call& call) { return set_cordoned(hub, call, true); }
-awaitable<Result<http::Response>> delete_cordon(Dependencies& hub, Call& call) { return set_cordoned(hub, call, false); }
+awaitable<Result<http::Response>> put_cordon(Dependencies& hub, Call& call) {
+    return set_cordoned(hub, call, true);
+}
+awaitable<Result<http::Response>> delete_cordon(Dependencies& hub, Call& call) {
+    return set_cordoned(hub, call, false);
+}
 
 }  // namespace berth::api

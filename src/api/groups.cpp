@@ -25,7 +25,8 @@ Result<std::vector<UserId>> users_of(const Dependencies& hub, const std::vector<
     return ids;
 }
 
-http::Response group_response(const Dependencies& hub, const Call& call, unsigned status, const identity::Group& group) {
+http::Response group_response(
+    const Dependencies& hub, const Call& call, unsigned status, const identity::Group& group) {
     return http::Response::json(status, group_model(hub, call.who(), group).value_or(json::object{}));
 }
 

@@ -15,16 +15,21 @@ namespace {
 
 enum class Listener { proxy, servers };
 
-bool is_api(std::string_view rest) { return rest == "api" || rest.starts_with("api/"); }
+bool is_api(std::string_view rest) {
+    return rest == "api" || rest.starts_with("api/");
+}
 
 // Requests that no row answers because they are not below the hub's prefix (hub-protocol §2.2).
 http::Response outside_prefix(const Dependencies& hub, const http::Request& request) {
-    if (request.method != http::Method::get && request.method != http::Method::head) return json_error(403, "");
+    if (request.method != http::Method::get && request.method != http::Method::head)
+        return json_error(403, "");
     const std::string base = hub.options.base_path();
     std::string_view path = request.path();
     std::string_view below = path;
-    if (path.starts_with(base)) below.remove_prefix(base.size());
-    else if (path.starts_with('/')) below.remove_prefix(1);
+    if (path.starts_with(base))
+        below.remove_prefix(base.size());
+    else if (path.starts_with('/'))
+        below.remove_prefix(1);
     std::string query(request.query());
     if (!query.empty()) query.insert(query.begin(), '?');
     const bool hub_itself = below == "hub";
@@ -32,17 +37,21 @@ http::Response outside_prefix(const Dependencies& hub, const http::Request& requ
     const auto first = below.substr(0, slash);
     const bool lacks_slash = (first == "user" || first == "services") && slash != std::string_view::npos &&
                              below.find('/', slash + 1) == std::string_view::npos && slash + 1 < below.size();
-    if (hub_itself || lacks_slash) return http::Response::redirect(base + std::string(below) + "/" + query, 301);
+    if (hub_itself || lacks_slash)
+        return http::Response::redirect(base + std::string(below) + "/" + query, 301);
     return http::Response::redirect(hub_path(hub) + std::string(below) + query);
 }
 
-void add_security_headers(const Dependencies& hub, const Call* call, gate::Surface surface, http::Response& response) {
+void add_security_headers(
+    const Dependencies& hub, const Call* call, gate::Surface surface, http::Response& response) {
     std::string policy = "frame-ancestors 'none'; report-uri " + hub_path(hub) + "security/csp-report";
     if (surface == gate::Surface::api) {
         policy += "; default-src 'none'";
     } else if (call != nullptr && !call->nonce.empty()) {
-        policy += "; default-src 'self'; base-uri 'none'; object-src 'none'; img-src 'self' data:; script-src 'nonce-" +
-                  call->nonce + "' 'strict-dynamic'";
+        policy +=
+            "; default-src 'self'; base-uri 'none'; object-src 'none'; img-src 'self' data:; script-src "
+            "'nonce-" +
+            call->nonce + "' 'strict-dynamic'";
     }
     response.headers.set("Content-Security-Policy", std::move(policy));
     response.headers.set("X-JupyterHub-Version", hub.options.hub_version);
@@ -68,7 +77,11 @@ struct HubApi::Impl {
     http::Response without_row(const Router::Found& found, Listener listener, Call& call) const;
     Result<std::optional<access::Permit>> permit_for(const Row& row, const Call& call) const;
     http::Response refuse(const Row& row, const Call& call, const Error& error) const;
-    void record(const Row* row, const Call& call, const http::Response& response, std::chrono::steady_clock::duration took);
+    void record(
+        const Row* row,
+        const Call& call,
+        const http::Response& response,
+        std::chrono::steady_clock::duration took);
 
     Dependencies& hub;
     access::AccessCheck access;
@@ -80,7 +93,9 @@ struct HubApi::Impl {
 http::Response HubApi::Impl::without_row(const Router::Found& found, Listener listener, Call& call) const {
     const bool api = is_api(found.rest) && found.below_prefix;
     if (listener == Listener::servers && !api) return json_error(404, "");
-    if (found.undecodable) return api ? json_error(400, "") : status_as_page(hub, call, 400, "The address holds a '%' that is no escape.");
+    if (found.undecodable)
+        return api ? json_error(400, "")
+                   : status_as_page(hub, call, 400, "The address holds a '%' that is no escape.");
     if (!found.below_prefix) return outside_prefix(hub, call.request);
     if (api && call.request.method == http::Method::options) return http::Response::empty(200);
     const unsigned status = found.known_path ? 405 : 404;
@@ -90,7 +105,8 @@ http::Response HubApi::Impl::without_row(const Router::Found& found, Listener li
 Result<std::optional<access::Permit>> HubApi::Impl::permit_for(const Row& row, const Call& call) const {
     switch (row.check) {
         case Check::open:
-        case Check::handler: return std::optional<access::Permit>{};
+        case Check::handler:
+            return std::optional<access::Permit>{};
         case Check::signed_in: {
             BERTH_TRY(auto permit, access.check_signed_in(call.who()));
             return std::optional(std::move(permit));
@@ -109,10 +125,13 @@ Result<std::optional<access::Permit>> HubApi::Impl::permit_for(const Row& row, c
 
 http::Response HubApi::Impl::refuse(const Row& row, const Call& call, const Error& error) const {
     if (!error.detail.empty()) {
-        log::info("request.refused", {{"pattern", row.pattern}, {"code", error.code.message()}, {"detail", error.detail}});
+        log::info(
+            "request.refused",
+            {{"pattern", row.pattern}, {"code", error.code.message()}, {"detail", error.detail}});
     }
     if (row.surface == gate::Surface::api) return json_error(error);
-    const bool may_navigate = call.request.method == http::Method::get || call.request.method == http::Method::head;
+    const bool may_navigate =
+        call.request.method == http::Method::get || call.request.method == http::Method::head;
     if (error.is(access::AccessErrc::not_authenticated) && may_navigate) return redirect_to_login(hub, call);
     return error_as_page(hub, call, error);
 }
@@ -143,14 +162,18 @@ awaitable<http::Response> HubApi::Impl::serve(Impl* self, Listener listener, htt
         found.row = nullptr;
         found.known_path = false;
     }
-    const bool api = found.row != nullptr ? found.row->surface == gate::Surface::api
-                                          : listener == Listener::servers || (found.below_prefix && is_api(found.rest));
-    const auto surface = found.row != nullptr ? found.row->surface : api ? gate::Surface::api : gate::Surface::page;
+    const bool api = found.row != nullptr
+                         ? found.row->surface == gate::Surface::api
+                         : listener == Listener::servers || (found.below_prefix && is_api(found.rest));
+    const auto surface = found.row != nullptr ? found.row->surface
+                         : api                ? gate::Surface::api
+                                              : gate::Surface::page;
     if (!api) call.nonce = random_alphanumeric(22);
     http::Response response;
     if (found.row == nullptr) {
         // An address outside the prefix is only ever redirected: nobody is asked for, no cookie is set.
-        if (found.below_prefix && !api) call.visit = self->hub.gate.identify(call.request, gate::Surface::page, call.now);
+        if (found.below_prefix && !api)
+            call.visit = self->hub.gate.identify(call.request, gate::Surface::page, call.now);
         response = self->without_row(found, listener, call);
     } else {
         call.arguments = std::move(found.arguments);
@@ -167,7 +190,10 @@ awaitable<http::Response> HubApi::Impl::serve(Impl* self, Listener listener, htt
 }
 
 void HubApi::Impl::record(
-    const Row* row, const Call& call, const http::Response& response, std::chrono::steady_clock::duration took) {
+    const Row* row,
+    const Call& call,
+    const http::Response& response,
+    std::chrono::steady_clock::duration took) {
     const double seconds = std::chrono::duration<double>(took).count();
     auto& duration = durations[{row, response.status}];
     if (duration == nullptr) {
@@ -177,13 +203,15 @@ void HubApi::Impl::record(
              {"code", std::to_string(response.status)}});
     }
     duration->observe(seconds);
-    const bool changes = call.request.method != http::Method::get && call.request.method != http::Method::head;
-    const auto level = response.status >= 500 ? log::Level::warn
+    const bool changes =
+        call.request.method != http::Method::get && call.request.method != http::Method::head;
+    const auto level = response.status >= 500              ? log::Level::warn
                        : changes || response.status >= 400 ? log::Level::info
                                                            : log::Level::debug;
     if (!log::enabled(level)) return;
     log::write(
-        level, "request.served",
+        level,
+        "request.served",
         {{"method", http::name_of(call.request.method)},
          {"path", call.request.path()},
          {"status", static_cast<std::int64_t>(response.status)},

@@ -1,11 +1,12 @@
-// The hub's HTTP face: every request enters here, is routed by the table (table.cpp), authenticated, XSRF-checked,
-// permitted, handled, and leaves with the headers every answer has (hub-protocol §8). Built by app/, hub strand only.
+// The hub's HTTP face: every request enters here, is routed by the table (table.cpp), authenticated,
+// XSRF-checked, permitted, handled, and leaves with the headers every answer has (hub-protocol §8). Built by
+// app/, hub strand only.
 #pragma once
-
-#include <memory>
 
 #include "api/dependencies.hpp"
 #include "http/server.hpp"
+
+#include <memory>
 
 namespace berth::api {
 

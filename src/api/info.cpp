@@ -14,7 +14,9 @@ awaitable<Result<http::Response>> get_version(Dependencies& hub, Call&) {
     co_return response;
 }
 
-awaitable<Result<http::Response>> get_health(Dependencies&, Call&) { co_return http::Response::empty(200); }
+awaitable<Result<http::Response>> get_health(Dependencies&, Call&) {
+    co_return http::Response::empty(200);
+}
 
 awaitable<Result<http::Response>> get_info(Dependencies& hub, Call&) {
     const std::string method(hub.sign_in.authenticator().name());
@@ -46,21 +48,25 @@ namespace {
 
 void refresh_gauges(const Dependencies& hub, Timestamp now) {
     std::size_t ready = 0;
-    for (const auto& server : hub.servers.all()) ready += server->ready() ? 1 : 0;
+    for (const auto& server : hub.servers.all())
+        ready += server->ready() ? 1 : 0;
     obs::jupyterhub::running_servers().plain().set(static_cast<double>(ready));
     obs::jupyterhub::total_users().plain().set(static_cast<double>(hub.directory.user_count()));
     struct Period {
         const char* name;
         std::chrono::hours span;
         std::size_t users = 0;
-    } periods[] = {{"24h", std::chrono::hours(24)}, {"7d", std::chrono::hours(168)}, {"30d", std::chrono::hours(720)}};
+    } periods[] = {
+        {"24h", std::chrono::hours(24)}, {"7d", std::chrono::hours(168)}, {"30d", std::chrono::hours(720)}};
     for (const auto* user : hub.directory.users_by_id()) {
         for (auto& period : periods) {
             if (user->row.last_activity && now - *user->row.last_activity <= period.span) ++period.users;
         }
     }
     for (const auto& period : periods) {
-        obs::jupyterhub::active_users().with({{"period", period.name}}).set(static_cast<double>(period.users));
+        obs::jupyterhub::active_users()
+            .with({{"period", period.name}})
+            .set(static_cast<double>(period.users));
     }
 }
 

@@ -1,4 +1,5 @@
-// The page behind a one-time link: the first administrator chooses a name and a password, everybody else a password.
+// The page behind a one-time link: the first administrator chooses a name and a password, everybody else a
+// password.
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
 #include "api/pages.hpp"
@@ -28,7 +29,11 @@ Result<Invitation> find_invitation(const Dependencies& hub, const Call& call) {
 }
 
 http::Response invitation_page(
-    const Dependencies& hub, const Call& call, const Invitation& invitation, unsigned status, std::string username,
+    const Dependencies& hub,
+    const Call& call,
+    const Invitation& invitation,
+    unsigned status,
+    std::string username,
     std::string error) {
     web::InviteModel model;
     model.form_action = hub_path(hub) + "invite?token=" + url_escape_query(invitation.token);
@@ -42,7 +47,8 @@ http::Response invitation_page(
 }
 
 // Errors are the form's: what to write differently.
-awaitable<Result<UserId>> accept(Dependencies& hub, Call& call, Invitation invitation, std::vector<http::FormField> form) {
+awaitable<Result<UserId>> accept(
+    Dependencies& hub, Call& call, Invitation invitation, std::vector<http::FormField> form) {
     std::optional<UserName> name;
     if (!invitation.user) {
         BERTH_CO_TRY(name, identity::user_name(trim(http::form_value(form, "username").value_or(""))));

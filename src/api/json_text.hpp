@@ -1,12 +1,12 @@
 // JSON written straight into a string, for the answers that are asked for thousands of times a second. Pure.
 #pragma once
 
+#include "base/units.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "base/units.hpp"
 
 namespace berth::api {
 
@@ -30,8 +30,10 @@ public:
     }
     void text(std::string_view name, std::string_view value) { append_json(key(name), value); }
     void text_or_null(std::string_view name, std::string_view value) {
-        if (value.empty()) key(name) += "null";
-        else append_json(key(name), value);
+        if (value.empty())
+            key(name) += "null";
+        else
+            append_json(key(name), value);
     }
     void flag(std::string_view name, bool value) { key(name) += value ? "true" : "false"; }
     void number(std::string_view name, std::int64_t value) { key(name) += std::to_string(value); }

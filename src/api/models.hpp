@@ -1,17 +1,20 @@
-// The JSON of users, servers, tokens, groups and services, reduced to what the asker may read (hub-protocol §4.2,
-// §9.1, §11.2). Written straight into a string: these are the answers asked for most.
+// The JSON of users, servers, tokens, groups and services, reduced to what the asker may read (hub-protocol
+// §4.2, §9.1, §11.2). Written straight into a string: these are the answers asked for most.
 #pragma once
-
-#include <string>
-#include <string_view>
 
 #include "api/call.hpp"
 #include "api/json_text.hpp"
 
+#include <string>
+#include <string_view>
+
 namespace berth::api {
 
-enum class Servers { active, all };               // ?include_stopped_servers
-enum class AuthState { hidden, shown_as_null };  // Berth stores none; the key is there for those who may read it
+enum class Servers { active, all };  // ?include_stopped_servers
+enum class AuthState {
+    hidden,
+    shown_as_null
+};  // Berth stores none; the key is there for those who may read it
 
 // What one principal may read of users: its scopes looked up once, for any number of models.
 class UserView {

@@ -1,15 +1,17 @@
-// The OAuth 2 provider's two addresses (hub-protocol §3): a page that people pass through, and the token endpoint.
+// The OAuth 2 provider's two addresses (hub-protocol §3): a page that people pass through, and the token
+// endpoint.
+#include "access/scopes.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
 #include "api/pages.hpp"
-#include "access/scopes.hpp"
 
 namespace berth::api {
 namespace {
 
 identity::Parameters parameters_of(const http::Request& request) {
     identity::Parameters parameters;
-    for (auto& [name, value] : request.query_values()) parameters.push_back({std::move(name), std::move(value)});
+    for (auto& [name, value] : request.query_values())
+        parameters.push_back({std::move(name), std::move(value)});
     return parameters;
 }
 
@@ -20,7 +22,8 @@ std::string host_in(std::string_view url) {
     return std::string(rest.substr(0, rest.find_first_of("/?#")));
 }
 
-http::Response consent_page(const Dependencies& hub, const Call& call, const identity::Authorization& authorization) {
+http::Response consent_page(
+    const Dependencies& hub, const Call& call, const identity::Authorization& authorization) {
     web::AuthorizeModel model;
     model.client_description = authorization.client_description;
     model.redirect_host = host_in(authorization.redirect_uri);
@@ -30,7 +33,9 @@ http::Response consent_page(const Dependencies& hub, const Call& call, const ide
     return html(200, web::authorize_page(page_context(hub, call), model));
 }
 
-Error not_signed_in() { return {access::AccessErrc::not_authenticated, "Missing or invalid credentials."}; }
+Error not_signed_in() {
+    return {access::AccessErrc::not_authenticated, "Missing or invalid credentials."};
+}
 
 awaitable<Result<http::Response>> authorize(
     Dependencies& hub, Call& call, std::optional<std::vector<std::string>> consented) {
@@ -48,7 +53,8 @@ awaitable<Result<http::Response>> authorize(
     if (authorization.needs_confirmation && !consented) co_return consent_page(hub, call, authorization);
     BERTH_CO_TRY(
         auto location,
-        co_await hub.oauth.issue_code(std::move(authorization), visitor->id(), call.visit.session_id, call.now));
+        co_await hub.oauth.issue_code(
+            std::move(authorization), visitor->id(), call.visit.session_id, call.now));
     co_return http::Response::redirect(std::move(location));
 }
 
@@ -72,7 +78,8 @@ awaitable<Result<http::Response>> post_authorize(Dependencies& hub, Call& call) 
 awaitable<Result<http::Response>> post_oauth_token(Dependencies& hub, Call& call) {
     identity::Parameters form;
     if (auto fields = http::parse_form(call.request)) {
-        for (auto& field : *fields) form.push_back({std::move(field.name), std::move(field.value)});
+        for (auto& field : *fields)
+            form.push_back({std::move(field.name), std::move(field.value)});
     }
     const bool query_used = !call.request.query().empty();
     BERTH_CO_TRY(auto outcome, co_await hub.oauth.exchange(std::move(form), query_used, call.now));

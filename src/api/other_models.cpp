@@ -6,7 +6,8 @@ namespace {
 template <class List>
 json::array array_of(const List& texts) {
     json::array array;
-    for (const auto& text : texts) array.emplace_back(text);
+    for (const auto& text : texts)
+        array.emplace_back(text);
     return array;
 }
 
@@ -32,7 +33,8 @@ json::object token_model(const Dependencies& hub, const identity::Token& token) 
     model["note"] = row.note;
     model["session_id"] = row.session_id.empty() ? json::value(nullptr) : json::value(row.session_id);
     const auto* client = hub.directory.find_client(row.client_id);
-    model["oauth_client"] = client == nullptr || client->description.empty() ? "JupyterHub" : client->description;
+    model["oauth_client"] =
+        client == nullptr || client->description.empty() ? "JupyterHub" : client->description;
     return model;
 }
 

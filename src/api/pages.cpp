@@ -5,7 +5,9 @@
 
 namespace berth::api {
 
-std::string hub_path(const Dependencies& hub) { return hub.options.base_path() + "hub/"; }
+std::string hub_path(const Dependencies& hub) {
+    return hub.options.base_path() + "hub/";
+}
 
 web::PageContext page_context(const Dependencies& hub, const Call& call) {
     web::PageContext context;
@@ -20,18 +22,22 @@ web::PageContext page_context(const Dependencies& hub, const Call& call) {
         context.banners.push_back({web::BannerKind::warning, std::move(banner)});
     }
     if (hub.inventory.simulated()) {
-        context.banners.push_back({web::BannerKind::info, "The GPUs here are simulated: there is no real device behind them."});
+        context.banners.push_back(
+            {web::BannerKind::info, "The GPUs here are simulated: there is no real device behind them."});
     }
     return context;
 }
 
-http::Response html(unsigned status, std::string page) { return http::Response::html(status, std::move(page)); }
+http::Response html(unsigned status, std::string page) {
+    return http::Response::html(status, std::move(page));
+}
 
 http::Response redirect_to_login(const Dependencies& hub, const Call& call) {
     return http::Response::redirect(hub_path(hub) + "login?next=" + url_escape_query(call.request.target));
 }
 
-http::Response status_as_page(const Dependencies& hub, const Call& call, unsigned status, std::string message) {
+http::Response status_as_page(
+    const Dependencies& hub, const Call& call, unsigned status, std::string message) {
     web::ErrorModel model;
     model.status = static_cast<int>(status);
     model.message = std::move(message);

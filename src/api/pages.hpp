@@ -1,11 +1,11 @@
 // What the HTML pages share: the frame's facts, where to go next, and errors as pages.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "api/call.hpp"
 #include "web/pages.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace berth::api {
 
@@ -15,7 +15,8 @@ http::Response html(unsigned status, std::string page);
 // To the sign-in page and back here (hub-protocol §2.5).
 http::Response redirect_to_login(const Dependencies& hub, const Call& call);
 http::Response error_as_page(const Dependencies& hub, const Call& call, const Error& error);
-http::Response status_as_page(const Dependencies& hub, const Call& call, unsigned status, std::string message);
+http::Response status_as_page(
+    const Dependencies& hub, const Call& call, unsigned status, std::string message);
 
 // `next` when it is valid, else `fallback` with the query's other parameters (§2.6).
 std::string next_or(const Dependencies& hub, const Call& call, std::string fallback);

@@ -1,5 +1,4 @@
 #include "api/test_api.hpp"
-
 #include "base/text.hpp"
 
 namespace berth::api {
@@ -9,7 +8,9 @@ using http::Method;
 using test::Browser;
 using test::TestApi;
 
-std::string location(const http::Response& response) { return std::string(response.headers.find("Location").value_or("")); }
+std::string location(const http::Response& response) {
+    return std::string(response.headers.find("Location").value_or(""));
+}
 
 TEST(Pages, SigningInSetsExactlyThreeCookiesAndLeadsOn) {
     TestApi hub;
@@ -17,12 +18,16 @@ TEST(Pages, SigningInSetsExactlyThreeCookiesAndLeadsOn) {
     Browser browser;
     browser.keep(hub.get(browser, "/hub/login?next=%2Fhub%2Ftoken"));
     EXPECT_EQ(browser.cookies.size(), 1U);
-    auto answer = hub.post_form(browser, "/hub/login?next=%2Fhub%2Ftoken", "username=ann&password=pw&_xsrf=" + browser.cookies["_xsrf"]);
+    auto answer = hub.post_form(
+        browser,
+        "/hub/login?next=%2Fhub%2Ftoken",
+        "username=ann&password=pw&_xsrf=" + browser.cookies["_xsrf"]);
     ASSERT_EQ(answer.status, 302U) << answer.body;
     EXPECT_EQ(location(answer), "/hub/token");
     browser.keep(answer);
     std::set<std::string> names;
-    for (const auto& [name, value] : browser.cookies) names.insert(name);
+    for (const auto& [name, value] : browser.cookies)
+        names.insert(name);
     EXPECT_EQ(names, (std::set<std::string>{"_xsrf", "jupyterhub-hub-login", "jupyterhub-session-id"}));
     EXPECT_EQ(hub.get(browser, "/hub/token").status, 200U);
     EXPECT_EQ(location(hub.get(browser, "/hub/login")), "/hub/spawn");
@@ -48,14 +53,21 @@ TEST(Pages, WrongPasswordsAndForgedFormsAreRefused) {
 TEST(Pages, NextNeverLeadsElsewhere) {
     TestApi hub;
     hub.open_all();
-    for (const char* next : {"https://evil.example/", "//evil.example", "\\\\evil.example", "///evil.example/x", "http://hub.example//evil.example"}) {
+    for (const char* next :
+         {"https://evil.example/",
+          "//evil.example",
+          "\\\\evil.example",
+          "///evil.example/x",
+          "http://hub.example//evil.example"}) {
         SCOPED_TRACE(next);
         Browser browser;
         browser.keep(hub.get(browser, "/hub/login"));
         const auto target = "/hub/login?next=" + url_escape_query(next);
-        const auto answer = hub.post_form(browser, target, "username=ann&password=pw&_xsrf=" + browser.cookies["_xsrf"]);
+        const auto answer =
+            hub.post_form(browser, target, "username=ann&password=pw&_xsrf=" + browser.cookies["_xsrf"]);
         ASSERT_EQ(answer.status, 302U);
-        EXPECT_TRUE(location(answer) == "/hub/spawn" || location(answer) == "/evil.example") << location(answer);
+        EXPECT_TRUE(location(answer) == "/hub/spawn" || location(answer) == "/evil.example")
+            << location(answer);
     }
 }
 
@@ -98,7 +110,9 @@ TEST(Pages, XsrfGuardsWhatCookiesAuthenticate) {
     const auto missing = post({});
     EXPECT_EQ(missing.status, 403U);
     EXPECT_EQ(missing.body, R"({"status":403,"message":"'_xsrf' argument missing from POST"})");
-    EXPECT_EQ(post({{"X-Xsrftoken", "x"}}).body, R"({"status":403,"message":"XSRF cookie does not match POST argument"})");
+    EXPECT_EQ(
+        post({{"X-Xsrftoken", "x"}}).body,
+        R"({"status":403,"message":"XSRF cookie does not match POST argument"})");
     EXPECT_EQ(post({{"X-Xsrftoken", xsrf}}).status, 201U);
     EXPECT_EQ(post({{"X-Csrftoken", xsrf}}).status, 201U);
     EXPECT_EQ(post({}, "?_xsrf=" + xsrf).status, 201U);
@@ -113,8 +127,9 @@ TEST(Pages, XsrfGuardsWhatCookiesAuthenticate) {
     EXPECT_EQ(get({{"Sec-Fetch-Mode", "cors"}, {"X-Xsrftoken", xsrf}}), 200U);
     EXPECT_EQ(get({{"Sec-Fetch-Mode", "no-cors"}}), 403U);
     EXPECT_EQ(get({{"Sec-Fetch-Mode", "no-cors"}, {"Sec-Fetch-Site", "same-origin"}}), 200U);
-    EXPECT_EQ(hub.ask(Method::get, "/hub/api/user", {{"Origin", "https://evil"}, {"Sec-Fetch-Mode", "cors"}}).body,
-              R"({"status":403,"message":"'_xsrf' argument missing from GET"})");
+    EXPECT_EQ(
+        hub.ask(Method::get, "/hub/api/user", {{"Origin", "https://evil"}, {"Sec-Fetch-Mode", "cors"}}).body,
+        R"({"status":403,"message":"'_xsrf' argument missing from GET"})");
 }
 
 TEST(Pages, SigningOutEndsTheSessionAndItsTokens) {
@@ -175,7 +190,8 @@ TEST(Pages, SpawnShowsTheFormOrStarts) {
     EXPECT_EQ(hub.get(ann, "/hub/spawn/bob").status, 404U);
     EXPECT_EQ(hub.get(ann, "/hub/spawn/ann/No!").status, 400U);
     EXPECT_EQ(hub.get(ann, "/hub/spawn?opt-=1").status, 400U);
-    const auto cross = hub.ask(Method::get, "/hub/spawn?profile=cpu", {{"Cookie", ann.header()}, {"Sec-Fetch-Site", "cross-site"}});
+    const auto cross = hub.ask(
+        Method::get, "/hub/spawn?profile=cpu", {{"Cookie", ann.header()}, {"Sec-Fetch-Site", "cross-site"}});
     EXPECT_EQ(cross.status, 200U) << "shows the form";
     EXPECT_FALSE(hub.servers->find({UserName("ann"), ServerName{}}));
     const auto refused = hub.get(ann, "/hub/spawn?profile=none");
@@ -206,10 +222,18 @@ TEST(Pages, TheFirstAdministratorsLinkWorksOnce) {
     ASSERT_EQ(page.status, 200U);
     browser.keep(page);
     const std::string xsrf = "&_xsrf=" + browser.cookies["_xsrf"];
-    EXPECT_EQ(hub.post_form(browser, path, "username=chief&password=longenough&password_repeat=longenough").status, 403U);
-    EXPECT_EQ(hub.post_form(browser, path, "username=chief&password=longenough&password_repeat=different" + xsrf).status, 400U);
-    EXPECT_EQ(hub.post_form(browser, path, "username=chief&password=short&password_repeat=short" + xsrf).status, 400U);
-    const auto done = hub.post_form(browser, path, "username=chief&password=longenough&password_repeat=longenough" + xsrf);
+    EXPECT_EQ(
+        hub.post_form(browser, path, "username=chief&password=longenough&password_repeat=longenough").status,
+        403U);
+    EXPECT_EQ(
+        hub.post_form(browser, path, "username=chief&password=longenough&password_repeat=different" + xsrf)
+            .status,
+        400U);
+    EXPECT_EQ(
+        hub.post_form(browser, path, "username=chief&password=short&password_repeat=short" + xsrf).status,
+        400U);
+    const auto done =
+        hub.post_form(browser, path, "username=chief&password=longenough&password_repeat=longenough" + xsrf);
     ASSERT_EQ(done.status, 302U) << done.body;
     browser.keep(done);
     EXPECT_EQ(hub.get(browser, "/hub/admin").status, 200U);
@@ -224,8 +248,9 @@ TEST(Pages, StaticFilesAreImmutableAndMissingOnesAreNot) {
     EXPECT_EQ(missing.status, 404U);
     EXPECT_EQ(missing.headers.find("Cache-Control"), "no-store");
     EXPECT_EQ(hub.ask(Method::get, "/hub/error/503?url=x").status, 200U);
-    EXPECT_EQ(location(hub.get(hub.signed_in("ann"), "/hub/user-redirect/lab/tree?x=1")),
-              "/hub/spawn/ann?next=%2Fuser%2Fann%2Flab%2Ftree%3Fx%3D1");
+    EXPECT_EQ(
+        location(hub.get(hub.signed_in("ann"), "/hub/user-redirect/lab/tree?x=1")),
+        "/hub/spawn/ann?next=%2Fuser%2Fann%2Flab%2Ftree%3Fx%3D1");
 }
 
 TEST(Pages, OAuthGoesThroughToTheOwnersOwnServer) {
@@ -235,7 +260,9 @@ TEST(Pages, OAuthGoesThroughToTheOwnersOwnServer) {
     ASSERT_TRUE(hub.begin({UserName("ann"), ServerName{}}));
     ASSERT_TRUE(hub.wait_started({UserName("ann"), ServerName{}}));
     const auto& environment = spawner->started().at(0).environment;
-    const auto query = "client_id=jupyterhub-user-ann&redirect_uri=%2Fuser%2Fann%2Foauth_callback&response_type=code&state=s%3D1";
+    const auto query =
+        "client_id=jupyterhub-user-ann&redirect_uri=%2Fuser%2Fann%2Foauth_callback&response_type=code&state="
+        "s%3D1";
     const std::string path = std::string("/hub/api/oauth2/authorize?") + query;
     EXPECT_TRUE(location(hub.get(Browser{}, path)).starts_with("/hub/login?next=%2Fhub%2Fapi%2Foauth2"));
     const auto ann = hub.signed_in("ann");
@@ -243,15 +270,17 @@ TEST(Pages, OAuthGoesThroughToTheOwnersOwnServer) {
     ASSERT_TRUE(sent.starts_with("/user/ann/oauth_callback?code=")) << sent;
     EXPECT_NE(sent.find("state=s%3D1"), std::string::npos) << sent;
     const auto code = sent.substr(30, sent.find('&') - 30);
-    const auto form = "client_id=jupyterhub-user-ann&client_secret=" + environment.at("JUPYTERHUB_API_TOKEN") +
-                      "&grant_type=authorization_code&redirect_uri=%2Fuser%2Fann%2Foauth_callback&code=" + code;
+    const auto form =
+        "client_id=jupyterhub-user-ann&client_secret=" + environment.at("JUPYTERHUB_API_TOKEN") +
+        "&grant_type=authorization_code&redirect_uri=%2Fuser%2Fann%2Foauth_callback&code=" + code;
     const auto grant = hub.post_form(Browser{}, "/hub/api/oauth2/token", form);
     ASSERT_EQ(grant.status, 200U) << grant.body;
     EXPECT_EQ(grant.headers.find("Cache-Control"), "no-store");
     const std::string token(test::body_of(grant).at("access_token").as_string());
     const auto who = test::body_of(hub.with_token(token, Method::get, "/hub/api/user"));
-    EXPECT_EQ(json::serialize(who.at("scopes")),
-              R"(["access:servers!server=ann/","read:users:groups!user=ann","read:users:name!user=ann"])");
+    EXPECT_EQ(
+        json::serialize(who.at("scopes")),
+        R"(["access:servers!server=ann/","read:users:groups!user=ann","read:users:name!user=ann"])");
     EXPECT_EQ(who.at("session_id").as_string(), ann.cookies.at("jupyterhub-session-id"));
     EXPECT_EQ(hub.post_form(Browser{}, "/hub/api/oauth2/token", form).status, 400U) << "a code works once";
     EXPECT_EQ(hub.get(hub.signed_in("bob"), path).status, 403U);

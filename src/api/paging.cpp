@@ -1,11 +1,11 @@
 #include "api/paging.hpp"
 
-#include <algorithm>
-#include <charconv>
-
 #include "api/error_response.hpp"
 #include "api/models.hpp"
 #include "base/text.hpp"
+
+#include <algorithm>
+#include <charconv>
 
 namespace berth::api {
 namespace {
@@ -32,7 +32,8 @@ bool accepts_pages(const http::Request& request) {
 }
 
 // The address the client used, with another offset: it is followed as it stands.
-std::string next_url(const Dependencies& hub, const http::Request& request, const Page& page, std::size_t offset) {
+std::string next_url(
+    const Dependencies& hub, const http::Request& request, const Page& page, std::size_t offset) {
     std::string url = hub.gate.scheme_of(request) + "://" + hub.gate.host_of(request);
     url += request.path();
     char separator = '?';
@@ -43,7 +44,10 @@ std::string next_url(const Dependencies& hub, const http::Request& request, cons
         separator = '&';
     }
     url += separator;
-    return url.append("limit=").append(std::to_string(page.limit)).append("&offset=").append(std::to_string(offset));
+    return url.append("limit=")
+        .append(std::to_string(page.limit))
+        .append("&offset=")
+        .append(std::to_string(offset));
 }
 
 }  // namespace
@@ -67,7 +71,11 @@ Result<Page> requested_page(const http::Request& request) {
 }
 
 http::Response page_response(
-    const Dependencies& hub, const http::Request& request, const Page& page, std::size_t total, std::string items) {
+    const Dependencies& hub,
+    const http::Request& request,
+    const Page& page,
+    std::size_t total,
+    std::string items) {
     items.insert(items.begin(), '[');
     items += ']';
     if (!page.as_object) return json_text(200, std::move(items));

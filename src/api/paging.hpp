@@ -1,9 +1,9 @@
 // Pages of lists (hub-protocol §11.4): a bare list, or an object when the client accepts it.
 #pragma once
 
-#include <string>
-
 #include "api/call.hpp"
+
+#include <string>
 
 namespace berth::api {
 
@@ -17,6 +17,10 @@ Result<Page> requested_page(const http::Request& request);
 
 // `items`: the page's elements, comma separated. Closes the list, or the object with `_pagination`.
 http::Response page_response(
-    const Dependencies& hub, const http::Request& request, const Page& page, std::size_t total, std::string items);
+    const Dependencies& hub,
+    const http::Request& request,
+    const Page& page,
+    std::size_t total,
+    std::string items);
 
 }  // namespace berth::api

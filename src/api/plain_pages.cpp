@@ -21,7 +21,9 @@ bool accepts_gzip(const http::Request& request) {
     return request.headers.find("Accept-Encoding").value_or("").find("gzip") != std::string_view::npos;
 }
 
-std::string text_of_bytes(std::span<const unsigned char> bytes) { return {bytes.begin(), bytes.end()}; }
+std::string text_of_bytes(std::span<const unsigned char> bytes) {
+    return {bytes.begin(), bytes.end()};
+}
 
 }  // namespace
 
@@ -48,9 +50,12 @@ awaitable<Result<http::Response>> get_error_page(Dependencies& hub, Call& call) 
     unsigned code = 0;
     const std::string& text = call.arguments.at(0);
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
-    if (error != std::errc{} || end != text.data() + text.size() || code < 400 || code > 599) co_return not_found();
+    if (error != std::errc{} || end != text.data() + text.size() || code < 400 || code > 599)
+        co_return not_found();
     std::string message;
-    if (code == 503) message = "The server does not answer just now. It may be starting or stopping; try again in a moment.";
+    if (code == 503)
+        message =
+            "The server does not answer just now. It may be starting or stopping; try again in a moment.";
     if (code == 404) message = "Nothing is at this address.";
     auto response = status_as_page(hub, call, code, std::move(message));
     response.status = 200;
@@ -70,8 +75,8 @@ awaitable<Result<http::Response>> post_csp_report(Dependencies&, Call& call) {
     co_return http::Response::empty(204);
 }
 
-// Names carry a hash of the content, so an answer is good for ever; a missing one must be asked for again, because
-// during an upgrade a new page can meet an old hub.
+// Names carry a hash of the content, so an answer is good for ever; a missing one must be asked for again,
+// because during an upgrade a new page can meet an old hub.
 awaitable<Result<http::Response>> get_static(Dependencies&, Call& call) {
     std::string_view path = call.arguments.at(0);
     if (path.starts_with('/')) path.remove_prefix(1);

@@ -16,19 +16,22 @@ Free free_now(const Dependencies& hub, const config::Profile& profile) {
     const auto& ledger = hub.leases.ledger();
     Free free;
     free.devices = ledger.free_devices(hub.leases.sharing(profile.gpu_exclusive));
-    for (const auto& view : ledger.devices()) free.total += view.device.eligible ? 1U : 0U;
+    for (const auto& view : ledger.devices())
+        free.total += view.device.eligible ? 1U : 0U;
     return free;
 }
 
 json::value reason_for(const config::Profile& profile, const Free& free) {
     if (profile.gpus <= free.devices) return nullptr;
     if (profile.gpus > free.total) {
-        return json::value("There are " + std::to_string(free.total) + " GPUs; this needs " + std::to_string(profile.gpus) + ".");
+        return json::value(
+            "There are " + std::to_string(free.total) + " GPUs; this needs " + std::to_string(profile.gpus) +
+            ".");
     }
     if (free.devices == 0) return json::value("All " + std::to_string(free.total) + " GPUs are in use.");
     return json::value(
-        "Only " + std::to_string(free.devices) + " of " + std::to_string(free.total) + " GPUs are free; this needs " +
-        std::to_string(profile.gpus) + ".");
+        "Only " + std::to_string(free.devices) + " of " + std::to_string(free.total) +
+        " GPUs are free; this needs " + std::to_string(profile.gpus) + ".");
 }
 
 json::object profile_model(const Dependencies& hub, const config::Profile& profile, bool allowed) {
@@ -55,8 +58,9 @@ json::object profile_model(const Dependencies& hub, const config::Profile& profi
 }  // namespace
 
 awaitable<Result<http::Response>> get_profiles(Dependencies& hub, Call& call) {
-    const ServerKey key{UserName(call.request.query_value("user").value_or(call.who().name)),
-                        ServerName(call.request.query_value("server").value_or(""))};
+    const ServerKey key{
+        UserName(call.request.query_value("user").value_or(call.who().name)),
+        ServerName(call.request.query_value("server").value_or(""))};
     const access::AccessCheck access(hub.directory);
     BERTH_CO_CHECK(access.check(call.who(), {"start:servers"}, access::Target::of(key)));
     const auto* user = hub.directory.find(key.user);

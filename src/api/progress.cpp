@@ -8,15 +8,18 @@ namespace {
 
 constexpr std::chrono::seconds kKeepAlive{8};
 
-std::string event_of(const json::object& event) { return "data: " + json::serialize(event) + "\n\n"; }
+std::string event_of(const json::object& event) {
+    return "data: " + json::serialize(event) + "\n\n";
+}
 
 json::object ready_event(const std::string& url) {
     const std::string escaped = html_escape(url);
-    return {{"progress", 100},
-            {"ready", true},
-            {"message", "Server ready at " + url},
-            {"html_message", "Server ready at <a href=\"" + escaped + "\">" + escaped + "</a>"},
-            {"url", url}};
+    return {
+        {"progress", 100},
+        {"ready", true},
+        {"message", "Server ready at " + url},
+        {"html_message", "Server ready at <a href=\"" + escaped + "\">" + escaped + "</a>"},
+        {"url", url}};
 }
 
 // Why the newest start did not come to ready; a restart of the hub keeps only the message.
@@ -50,13 +53,15 @@ std::string new_steps(const hub::Server& server, std::size_t& sent) {
     return events;
 }
 
-awaitable<> write_progress(const hub::Servers& servers, ServerKey key, std::string base_path, http::BodyWriter& out) {
+awaitable<> write_progress(
+    const hub::Servers& servers, ServerKey key, std::string base_path, http::BodyWriter& out) {
     std::size_t sent = 0;
     std::string piece = "\n\n";
     for (;;) {
         const auto server = servers.find(key);
         if (!server) {
-            const json::object deleted{{"progress", 100}, {"failed", true}, {"message", "The server was deleted"}};
+            const json::object deleted{
+                {"progress", 100}, {"failed", true}, {"message", "The server was deleted"}};
             co_await out.write(event_of(deleted));
             co_return;
         }
@@ -78,7 +83,8 @@ awaitable<Result<http::Response>> get_progress(Dependencies& hub, Call& call) {
     if (hub.directory.find(call.user()) == nullptr) co_return not_found();
     const ServerKey key = call.server();
     const auto server = hub.servers.find(key);
-    if (!server) co_return not_found();
+    if (!server && !key.server.empty()) co_return not_found();
+    if (!server) co_return bad_request(key.full_name() + " is not starting...");
     const bool pending = server->row.lifecycle == hub::Lifecycle::starting;
     if (!server->ready() && !pending && !has_failed(*server)) {
         co_return bad_request(key.full_name() + " is not starting...");

@@ -17,7 +17,8 @@ awaitable<Result<http::Response>> get_proxy(Dependencies& hub, Call& call) {
         routes[spec] = json::object{{"routespec", spec}, {"target", route.target}, {"data", route.data}};
     }
     if (!page.as_object) co_return http::Response::json(200, routes);
-    json::object pagination{{"offset", page.offset}, {"limit", page.limit}, {"total", wanted.size()}, {"next", nullptr}};
+    json::object pagination{
+        {"offset", page.offset}, {"limit", page.limit}, {"total", wanted.size()}, {"next", nullptr}};
     json::object body{{"items", std::move(routes)}, {"_pagination", std::move(pagination)}};
     co_return http::Response::json(200, body);
 }

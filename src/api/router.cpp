@@ -7,8 +7,12 @@
 namespace berth::api {
 namespace {
 
-bool is_argument(std::string_view segment) { return segment.starts_with('{'); }
-bool may_be_empty(std::string_view segment) { return segment.ends_with("?}"); }
+bool is_argument(std::string_view segment) {
+    return segment.starts_with('{');
+}
+bool may_be_empty(std::string_view segment) {
+    return segment.ends_with("?}");
+}
 
 // The part of `path` after its first `count` segments, with its leading slash ("" when there is none).
 std::string_view after_segments(std::string_view path, std::size_t count) {
@@ -39,12 +43,16 @@ Router::Router(std::span<const Row> rows, std::string_view prefix) {
     }
 }
 
-bool Router::matches(const Pattern& pattern, std::span<const std::string> segments, std::string_view path,
-                     std::vector<std::string>& arguments) {
+bool Router::matches(
+    const Pattern& pattern,
+    std::span<const std::string> segments,
+    std::string_view path,
+    std::vector<std::string>& arguments) {
     if (segments.size() < pattern.segments.size()) return false;
     for (std::size_t i = 0; i < pattern.segments.size(); ++i) {
         const auto wanted = pattern.segments[i];
-        if (!is_argument(wanted) ? segments[i] != wanted : segments[i].empty() && !may_be_empty(wanted)) return false;
+        if (!is_argument(wanted) ? segments[i] != wanted : segments[i].empty() && !may_be_empty(wanted))
+            return false;
     }
     arguments.clear();
     for (std::size_t i = 0; i < pattern.segments.size(); ++i) {
@@ -67,7 +75,8 @@ Router::Found Router::find(http::Method method, std::string_view path) const {
             break;
         }
         const auto slash = left.find('/');
-        if (slash == std::string_view::npos || percent_decode(left.substr(0, slash)) != prefix_[depth]) return found;
+        if (slash == std::string_view::npos || percent_decode(left.substr(0, slash)) != prefix_[depth])
+            return found;
         left.remove_prefix(slash + 1);
     }
     for (auto segment : split(found.rest, '/')) {

@@ -17,13 +17,20 @@ TEST(Router, FindsRowsAndDecodesSegmentsOneByOne) {
     const auto found = router.find(http::Method::get, "/hub/api/users/foo%40bar");
     ASSERT_NE(found.row, nullptr);
     EXPECT_EQ(found.arguments, std::vector<std::string>{"foo@bar"});
-    EXPECT_EQ(router.find(http::Method::get, "/hub/api/users/a%2Fb").arguments, std::vector<std::string>{"a/b"});
+    EXPECT_EQ(
+        router.find(http::Method::get, "/hub/api/users/a%2Fb").arguments, std::vector<std::string>{"a/b"});
     EXPECT_EQ(pattern_at(router, http::Method::get, "/hub/api"), "api");
     EXPECT_EQ(pattern_at(router, http::Method::get, "/hub/api/"), "api/");
-    EXPECT_EQ(pattern_at(router, http::Method::post, "/hub/api/users/ann/servers/"), "api/users/{user}/servers/{server?}");
-    EXPECT_EQ(pattern_at(router, http::Method::get, "/hub/api/users/ann/servers//progress"), "api/users/{user}/servers/{server?}/progress");
+    EXPECT_EQ(
+        pattern_at(router, http::Method::post, "/hub/api/users/ann/servers/"),
+        "api/users/{user}/servers/{server?}");
+    EXPECT_EQ(
+        pattern_at(router, http::Method::get, "/hub/api/users/ann/servers//progress"),
+        "api/users/{user}/servers/{server?}/progress");
     EXPECT_EQ(pattern_at(router, http::Method::get, "/hub/user/ann/lab/tree/x%20y"), "user/{user}/{rest...}");
-    EXPECT_EQ(router.find(http::Method::get, "/hub/user/ann/lab/x%20y").arguments, (std::vector<std::string>{"ann", "/lab/x%20y"}));
+    EXPECT_EQ(
+        router.find(http::Method::get, "/hub/user/ann/lab/x%20y").arguments,
+        (std::vector<std::string>{"ann", "/lab/x%20y"}));
     EXPECT_EQ(pattern_at(router, http::Method::head, "/hub/health"), "health");
 }
 

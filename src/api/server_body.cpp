@@ -16,7 +16,8 @@ Result<ServerBody> server_body(const http::Request& request) {
         body.user_options = *document;
         return body;
     }
-    if (const auto* options = object->if_contains("user_options"); options != nullptr && !options->is_null()) {
+    if (const auto* options = object->if_contains("user_options");
+        options != nullptr && !options->is_null()) {
         if (!options->is_object()) return bad_request("user_options must be a JSON object");
         body.user_options = *options;
     }

@@ -1,12 +1,12 @@
 // The bodies that start, make or change a server (hub-protocol §9.2, §9.8).
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include "base/json.hpp"
 #include "base/result.hpp"
 #include "http/message.hpp"
+
+#include <optional>
+#include <string>
 
 namespace berth::api {
 
@@ -15,8 +15,8 @@ struct ServerBody {
     std::optional<std::string> display_name;
 };
 
-// Nothing, null and {} mean "as last time"; an object with `user_options` or `display_name` is the 6.x form, in which
-// other keys are dropped; any other object is the options themselves. Error: 400.
+// Nothing, null and {} mean "as last time"; an object with `user_options` or `display_name` is the 6.x form,
+// in which other keys are dropped; any other object is the options themselves. Error: 400.
 Result<ServerBody> server_body(const http::Request& request);
 
 }  // namespace berth::api

@@ -8,7 +8,8 @@
 namespace berth::api {
 namespace {
 
-http::Response server_response(const Dependencies& hub, const Call& call, unsigned status, const hub::Server& server) {
+http::Response server_response(
+    const Dependencies& hub, const Call& call, unsigned status, const hub::Server& server) {
     std::string body;
     body.reserve(512);
     UserView(hub, call.who()).append_server(body, server);
@@ -35,7 +36,8 @@ awaitable<Result<http::Response>> put_server(Dependencies& hub, Call& call) {
     hub::RecordChange with;
     with.user_options = std::move(body.user_options);
     if (body.display_name && !body.display_name->empty()) with.display_name = std::move(body.display_name);
-    BERTH_CO_TRY(const auto server, co_await hub.records.create(*call.permit, call.server(), std::move(with)));
+    BERTH_CO_TRY(
+        const auto server, co_await hub.records.create(*call.permit, call.server(), std::move(with)));
     co_return server_response(hub, call, 201, *server);
 }
 

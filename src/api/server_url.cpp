@@ -1,5 +1,5 @@
-// /hub/user/…: requests for a server that has no route, so it does not run (hub-protocol §2.5). Open Lab tabs poll
-// here after a stop and must get 424 quickly; people get a page with a way to start.
+// /hub/user/…: requests for a server that has no route, so it does not run (hub-protocol §2.5). Open Lab tabs
+// poll here after a stop and must get 424 quickly; people get a page with a way to start.
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
 #include "api/pages.hpp"
@@ -53,21 +53,23 @@ ServerKey meant_server(const Dependencies& hub, const Call& call) {
 
 bool may_access(const Dependencies& hub, const Call& call) {
     const access::AccessCheck access(hub.directory);
-    if (access.allows(call.who(), "access:servers", access::Target::of(ServerKey{call.user(), {}}))) return true;
+    if (access.allows(call.who(), "access:servers", access::Target::of(ServerKey{call.user(), {}})))
+        return true;
     const ServerName named(first_segment(call));
     return !named.empty() &&
            access.allows(call.who(), "access:servers", access::Target::of(ServerKey{call.user(), named}));
 }
 
 http::Response not_running_json(const Dependencies& hub, const Call& call, const ServerKey& key) {
-    const std::string spawn = hub.gate.scheme_of(call.request) + "://" + hub.gate.host_of(call.request) + hub_path(hub) +
-                              "spawn/" + server_path(key);
-    const std::string message =
-        "JupyterHub server not running, so " + user_url(hub, call) + " cannot be answered. Start it at " + spawn;
+    const std::string spawn = hub.gate.scheme_of(call.request) + "://" + hub.gate.host_of(call.request) +
+                              hub_path(hub) + "spawn/" + server_path(key);
+    const std::string message = "JupyterHub server not running, so " + user_url(hub, call) +
+                                " cannot be answered. Start it at " + spawn;
     return http::Response::json(424, json::object{{"message", message}});
 }
 
-// Ready, and yet the request came here: the proxy has not taken the route yet. Each further bounce waits longer.
+// Ready, and yet the request came here: the proxy has not taken the route yet. Each further bounce waits
+// longer.
 awaitable<Result<http::Response>> bounce(Dependencies& hub, Call& call) {
     int redirects = 0;
     if (const auto text = call.request.query_value("redirects")) {
@@ -78,7 +80,8 @@ awaitable<Result<http::Response>> bounce(Dependencies& hub, Call& call) {
     std::string url = user_url(hub, call);
     url += "?redirects=" + std::to_string(redirects + 1);
     for (const auto& [name, value] : call.request.query_values()) {
-        if (name != "redirects") url.append("&").append(url_escape_query(name)).append("=").append(url_escape_query(value));
+        if (name != "redirects")
+            url.append("&").append(url_escape_query(name)).append("=").append(url_escape_query(value));
     }
     co_return http::Response::redirect(std::move(url));
 }

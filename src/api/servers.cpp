@@ -7,7 +7,8 @@
 namespace berth::api {
 namespace {
 
-// How long a request waits before it answers "still at it" (JupyterHub's slow_spawn_timeout, slow_stop_timeout).
+// How long a request waits before it answers "still at it" (JupyterHub's slow_spawn_timeout,
+// slow_stop_timeout).
 constexpr std::chrono::seconds kSlow{10};
 
 Result<void> check_user(const Dependencies& hub, const UserName& name) {

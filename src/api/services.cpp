@@ -8,8 +8,16 @@ namespace berth::api {
 namespace {
 
 constexpr std::string_view kServiceKeys[] = {
-    "name", "admin", "url", "oauth_client_allowed_scopes", "api_token", "info", "display", "oauth_no_confirm",
-    "oauth_client_id", "oauth_redirect_uri"};
+    "name",
+    "admin",
+    "url",
+    "oauth_client_allowed_scopes",
+    "api_token",
+    "info",
+    "display",
+    "oauth_no_confirm",
+    "oauth_client_id",
+    "oauth_redirect_uri"};
 
 Result<const store::ServiceRow*> find_service(const Dependencies& hub, const Call& call) {
     const auto* service = hub.directory.find(ServiceName(call.arguments.at(0)));
@@ -47,7 +55,8 @@ awaitable<Result<http::Response>> get_services(Dependencies& hub, Call& call) {
     for (const auto* service : hub.directory.services()) {
         const auto target = access::Target::of(service->name);
         if (reach == nullptr || !(reach->everywhere || reach->covers(target, hub.directory))) continue;
-        if (auto model = service_model(hub, call.who(), *service)) models[service->name.value] = std::move(*model);
+        if (auto model = service_model(hub, call.who(), *service))
+            models[service->name.value] = std::move(*model);
     }
     co_return http::Response::json(200, models);
 }
@@ -59,12 +68,14 @@ awaitable<Result<http::Response>> get_service(Dependencies& hub, Call& call) {
 
 awaitable<Result<http::Response>> post_service(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto body, object_body(call.request));
-    if (body.contains("command")) co_return bad_request("A service with a command must be in the configuration file");
+    if (body.contains("command"))
+        co_return bad_request("A service with a command must be in the configuration file");
     BERTH_CO_CHECK(only_keys(body, kServiceKeys));
     BERTH_CO_TRY(auto options, options_of(body, call.arguments.at(0)));
     const access::AccessCheck access(hub.directory);
     // Nobody makes a service that may more than they may themselves.
-    if (options.admin) BERTH_CO_CHECK(access.check_admin_change(call.who(), "admin:services", call.permit->target()));
+    if (options.admin)
+        BERTH_CO_CHECK(access.check_admin_change(call.who(), "admin:services", call.permit->target()));
     access::Owner owner;
     owner.service = options.name;
     const auto wanted = access::expand(options.oauth_client_allowed_scopes, owner);

@@ -41,7 +41,8 @@ awaitable<Result<http::Response>> welcome(Dependencies& hub, Call& call, UserId 
 }  // namespace
 
 awaitable<Result<http::Response>> get_login(Dependencies& hub, Call& call) {
-    if (call.who().user) co_return http::Response::redirect(after_sign_in(hub, call, UserName(call.who().name)));
+    if (call.who().user)
+        co_return http::Response::redirect(after_sign_in(hub, call, UserName(call.who().name)));
     co_return login_page(hub, call, 200, call.request.query_value("username").value_or(""), "");
 }
 
@@ -56,17 +57,19 @@ awaitable<Result<http::Response>> post_login(Dependencies& hub, Call& call) {
     credentials.username = username;
     credentials.password = Secret(form ? http::form_value(*form, "password").value_or("") : "");
     credentials.client_address = call.request.client_address();
-    auto signed_in = co_await hub.sign_in.sign_in(std::move(credentials), Deadline::in(std::chrono::seconds(30)));
+    auto signed_in =
+        co_await hub.sign_in.sign_in(std::move(credentials), Deadline::in(std::chrono::seconds(30)));
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     const std::string status = signed_in ? "LoginStatus.success" : "LoginStatus.failure";
     obs::jupyterhub::login_duration().with({{"status", status}}).observe(took.count());
     if (!signed_in) {
         const Error error = signed_in.error();
-        log::warn("user.sign_in_failed",
-                  {{"user", identity::for_log(username)},
-                   {"address", call.request.client_address()},
-                   {"reason", error.code.message()},
-                   {"detail", error.detail}});
+        log::warn(
+            "user.sign_in_failed",
+            {{"user", identity::for_log(username)},
+             {"address", call.request.client_address()},
+             {"reason", error.code.message()},
+             {"detail", error.detail}});
         co_return login_page(hub, call, status_of(error), username, message_of(error));
     }
     co_return co_await welcome(hub, call, *signed_in);

@@ -36,7 +36,8 @@ std::string pending_url(const Dependencies& hub, const ServerKey& key) {
     return hub_path(hub) + "spawn-pending/" + server_path(key);
 }
 
-// Options in the query (§9.6): those with `opt-`, or, when there is none, every other one as hubs before 6.0 did.
+// Options in the query (§9.6): those with `opt-`, or, when there is none, every other one as hubs before 6.0
+// did.
 Result<json::object> options_of_query(const http::Request& request) {
     json::object prefixed;
     json::object plain;
@@ -69,7 +70,8 @@ json::object options_of_form(const std::vector<http::FormField>& form) {
     return options;
 }
 
-http::Response form_page(const Dependencies& hub, const Call& call, const ServerKey& key, const Error* error) {
+http::Response form_page(
+    const Dependencies& hub, const Call& call, const ServerKey& key, const Error* error) {
     json::object data{{"user", key.user.value}, {"server_name", key.server.value}};
     if (const auto server = hub.servers.find(key)) data["display_name"] = server->row.display_name;
     if (const auto shown = call.request.query_value("display_name")) data["display_name"] = *shown;
@@ -106,7 +108,8 @@ awaitable<Result<http::Response>> start_and_show(
     hub::StartRequest request;
     request.user_options = std::move(options);
     const bool fresh = !hub.servers.find(visitor.key);
-    if (const auto shown = call.request.query_value("display_name"); shown && fresh) request.display_name = *shown;
+    if (const auto shown = call.request.query_value("display_name"); shown && fresh)
+        request.display_name = *shown;
     const ServerKey key = visitor.key;
     auto begun = co_await hub.start.begin(std::move(visitor.permit), key, std::move(request));
     if (begun) {
@@ -130,9 +133,11 @@ std::optional<http::Response> already_there(const Dependencies& hub, const Call&
     if (!server) return std::nullopt;
     const auto next = call.request.query_value("next");
     const auto valid = next ? hub.gate.valid_next(call.request, *next) : std::nullopt;
-    if (server->ready()) return http::Response::redirect(valid.value_or(server->prefix(hub.options.base_path())));
+    if (server->ready())
+        return http::Response::redirect(valid.value_or(server->prefix(hub.options.base_path())));
     if (!server->active()) return std::nullopt;
-    return http::Response::redirect(pending_url(hub, key) + (valid ? "?next=" + url_escape_query(*valid) : ""));
+    return http::Response::redirect(
+        pending_url(hub, key) + (valid ? "?next=" + url_escape_query(*valid) : ""));
 }
 
 }  // namespace
@@ -179,12 +184,14 @@ awaitable<Result<http::Response>> get_spawn_pending(Dependencies& hub, Call& cal
         co_return html(failed ? 500 : 200, web::not_running_page(page_context(hub, call), model));
     }
     std::string progress = hub_path(hub) + "api/users/" + url_escape_path(key.user.value);
-    progress += key.server.empty() ? "/server/progress" : "/servers/" + url_escape_path(key.server.value) + "/progress";
-    json::object data{{"user", key.user.value},
-                      {"server_name", key.server.value},
-                      {"next", valid.value_or("")},
-                      {"progress_url", progress},
-                      {"display_name", server->row.display_name}};
+    progress += key.server.empty() ? "/server/progress"
+                                   : "/servers/" + url_escape_path(key.server.value) + "/progress";
+    json::object data{
+        {"user", key.user.value},
+        {"server_name", key.server.value},
+        {"next", valid.value_or("")},
+        {"progress_url", progress},
+        {"display_name", server->row.display_name}};
     co_return html(200, web::app_page(page_context(hub, call), "spawn-pending", std::move(data)));
 }
 

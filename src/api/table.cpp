@@ -15,31 +15,65 @@ constexpr auto kChecked = Xsrf::checked;
 constexpr auto kByHandler = Xsrf::handler_decides;
 
 // A row of the API that needs one of `scopes` for what its path names.
-constexpr Row api(http::Method method, std::string_view pattern, Handler handler, On on, Scopes scopes, std::string_view reference) {
+constexpr Row api(
+    http::Method method,
+    std::string_view pattern,
+    Handler handler,
+    On on,
+    Scopes scopes,
+    std::string_view reference) {
     return {method, pattern, handler, Check::scopes, scopes, on, kApi, kChecked, {}, reference};
 }
-constexpr Row listing(http::Method method, std::string_view pattern, Handler handler, Scopes scopes, std::string_view reference) {
+constexpr Row listing(
+    http::Method method,
+    std::string_view pattern,
+    Handler handler,
+    Scopes scopes,
+    std::string_view reference) {
     return {method, pattern, handler, Check::listing, scopes, On::nothing, kApi, kChecked, {}, reference};
 }
-constexpr Row open(http::Method method, std::string_view pattern, Handler handler, gate::Surface surface, std::string_view why, std::string_view reference) {
+constexpr Row open(
+    http::Method method,
+    std::string_view pattern,
+    Handler handler,
+    gate::Surface surface,
+    std::string_view why,
+    std::string_view reference) {
     return {method, pattern, handler, Check::open, {}, On::nothing, surface, kByHandler, why, reference};
 }
-constexpr Row page(http::Method method, std::string_view pattern, Handler handler, std::string_view reference) {
+constexpr Row page(
+    http::Method method, std::string_view pattern, Handler handler, std::string_view reference) {
     return {method, pattern, handler, Check::signed_in, {}, On::nothing, kPage, kChecked, {}, reference};
 }
 // The handler checks; the note says what and why it must.
-constexpr Row own(http::Method method, std::string_view pattern, Handler handler, gate::Surface surface, Xsrf xsrf, std::string_view note, std::string_view reference) {
+constexpr Row own(
+    http::Method method,
+    std::string_view pattern,
+    Handler handler,
+    gate::Surface surface,
+    Xsrf xsrf,
+    std::string_view note,
+    std::string_view reference) {
     return {method, pattern, handler, Check::handler, {}, On::nothing, surface, xsrf, note, reference};
 }
 
-constexpr Scopes kReadUser{"read:users", "read:users:name", "read:servers", "read:users:groups", "read:users:activity", "read:roles:users"};
+constexpr Scopes kReadUser{
+    "read:users",
+    "read:users:name",
+    "read:servers",
+    "read:users:groups",
+    "read:users:activity",
+    "read:roles:users"};
 constexpr Scopes kReadGroup{"read:groups", "read:groups:name", "read:roles:groups"};
 constexpr Scopes kReadService{"read:services", "read:services:name", "read:roles:services"};
-constexpr std::string_view kAtStart = "every notebook server and client asks for the version first, without credentials";
+constexpr std::string_view kAtStart =
+    "every notebook server and client asks for the version first, without credentials";
 constexpr std::string_view kProbe = "probes have no credentials, and it says nothing";
 constexpr std::string_view kMetrics = "read:metrics, unless the configuration opens it";
-constexpr std::string_view kSpawnPage = "servers on the server named, which may be the visitor's own by default";
-constexpr std::string_view kServerUrlNote = "access:servers on whichever of the user's servers the path means";
+constexpr std::string_view kSpawnPage =
+    "servers on the server named, which may be the visitor's own by default";
+constexpr std::string_view kServerUrlNote =
+    "access:servers on whichever of the user's servers the path means";
 constexpr std::string_view kAuthorizeNote = "signed in, then access to the OAuth client's server or service";
 
 const Row kTable[] = {
@@ -65,7 +99,13 @@ const Row kTable[] = {
     api(post, "api/berth/users/{user}/invite", post_invite, On::user, {"admin:users"}, "berth"),
     // tokens
     api(get, "api/users/{user}/tokens", get_tokens, On::user, {"read:tokens"}, "§7.3"),
-    own(post, "api/users/{user}/tokens", post_token, kApi, kByHandler, "tokens, or the name and password in the body", "§7.2"),
+    own(post,
+        "api/users/{user}/tokens",
+        post_token,
+        kApi,
+        kByHandler,
+        "tokens, or the name and password in the body",
+        "§7.2"),
     api(get, "api/users/{user}/tokens/{id}", get_token, On::user, {"read:tokens"}, "§7.3"),
     api(del, "api/users/{user}/tokens/{id}", delete_token, On::user, {"tokens"}, "§7.3"),
     // servers: the default one, then any
@@ -80,7 +120,12 @@ const Row kTable[] = {
     api(put, "api/users/{user}/servers/{server?}", put_server, On::server, {"start:servers"}, "§9.8"),
     api(patch, "api/users/{user}/servers/{server?}", patch_server, On::server, {"start:servers"}, "§9.8"),
     api(del, "api/users/{user}/servers/{server?}", delete_server, On::server, {"delete:servers"}, "§9.3"),
-    api(get, "api/users/{user}/servers/{server?}/progress", get_progress, On::server, {"read:servers"}, "§9.5"),
+    api(get,
+        "api/users/{user}/servers/{server?}/progress",
+        get_progress,
+        On::server,
+        {"read:servers"},
+        "§9.5"),
     // groups
     listing(get, "api/groups", get_groups, {"list:groups"}, "§11.1"),
     api(post, "api/groups", post_groups, On::nothing, {"admin:groups"}, "§11.1"),
@@ -101,22 +146,46 @@ const Row kTable[] = {
     // OAuth
     own(get, "api/oauth2/authorize", get_authorize, kPage, kChecked, kAuthorizeNote, "§3.2"),
     own(post, "api/oauth2/authorize", post_authorize, kPage, kChecked, kAuthorizeNote, "§3.2"),
-    open(post, "api/oauth2/token", post_oauth_token, kApi, "the client's secret and the code are the credentials", "§3.4"),
+    open(
+        post,
+        "api/oauth2/token",
+        post_oauth_token,
+        kApi,
+        "the client's secret and the code are the credentials",
+        "§3.4"),
     // GPUs
     listing(get, "api/berth/gpus", get_gpus, {"gpu:read"}, "berth"),
     api(put, "api/berth/gpus/{uuid}/cordon", put_cordon, On::nothing, {"gpu:admin"}, "berth"),
     api(del, "api/berth/gpus/{uuid}/cordon", delete_cordon, On::nothing, {"gpu:admin"}, "berth"),
-    own(get, "api/berth/profiles", get_profiles, kApi, kChecked, "start:servers on the server that the query names", "berth"),
+    own(get,
+        "api/berth/profiles",
+        get_profiles,
+        kApi,
+        kChecked,
+        "start:servers on the server that the query names",
+        "berth"),
     api(get, "api/berth/allocator/gpus", get_allocator_gpus, On::nothing, {"gpu:lease"}, "berth"),
     api(post, "api/berth/allocator/gpus", post_allocator_gpus, On::nothing, {"gpu:lease"}, "berth"),
     api(post, "api/berth/allocator/request", post_allocator_request, On::nothing, {"gpu:lease"}, "berth"),
     api(post, "api/berth/allocator/release", post_allocator_release, On::nothing, {"gpu:lease"}, "berth"),
     // signing in and out
     open(get, "login", get_login, kPage, "who is not signed in must be able to", "§6.6"),
-    open(post, "login", post_login, kPage, "the form's name and password are the credentials; XSRF is checked inside", "§6.6"),
+    open(
+        post,
+        "login",
+        post_login,
+        kPage,
+        "the form's name and password are the credentials; XSRF is checked inside",
+        "§6.6"),
     open(get, "logout", get_logout, kPage, "without a valid cookie it ends nothing", "§6.7"),
     open(get, "invite", get_invite, kPage, "the one-time link is the credential", "berth"),
-    open(post, "invite", post_invite_page, kPage, "the one-time link is the credential; XSRF is checked inside", "berth"),
+    open(
+        post,
+        "invite",
+        post_invite_page,
+        kPage,
+        "the one-time link is the credential; XSRF is checked inside",
+        "berth"),
     // pages
     open(get, "", get_root, kPage, "it only redirects", "§2.6"),
     page(get, "home", get_home, "§2.2"),
@@ -132,7 +201,16 @@ const Row kTable[] = {
     own(get, "spawn-pending/{user}/{server}", get_spawn_pending, kPage, kChecked, kSpawnPage, "§9.6"),
     page(get, "user-redirect/{rest...}", get_user_redirect, "§2.7"),
     open(get, "error/{code}", get_error_page, kPage, "the proxy fetches it for its visitors", "§14.6"),
-    {post, "security/csp-report", post_csp_report, Check::signed_in, {}, On::nothing, kPage, kByHandler, {}, "§2.2"},
+    {post,
+     "security/csp-report",
+     post_csp_report,
+     Check::signed_in,
+     {},
+     On::nothing,
+     kPage,
+     kByHandler,
+     {},
+     "§2.2"},
     open(get, "static/{rest...}", get_static, kPage, "the sign-in page needs them", "§2.2"),
     open(get, "logo", get_logo, kPage, "notebooks show it", "§2.2"),
     // servers that do not run
@@ -145,7 +223,9 @@ const Row kTable[] = {
 
 }  // namespace
 
-std::span<const Row> table() { return kTable; }
+std::span<const Row> table() {
+    return kTable;
+}
 
 std::vector<std::string_view> scopes_of(const Row& row) {
     std::vector<std::string_view> scopes;
@@ -157,11 +237,16 @@ std::vector<std::string_view> scopes_of(const Row& row) {
 
 access::Target target_of(const Row& row, const Call& call) {
     switch (row.on) {
-        case On::nothing: return access::Target::none();
-        case On::user: return access::Target::of(call.user());
-        case On::server: return access::Target::of(call.server());
-        case On::group: return access::Target::of(GroupName(call.arguments.at(0)));
-        case On::service: return access::Target::of(ServiceName(call.arguments.at(0)));
+        case On::nothing:
+            return access::Target::none();
+        case On::user:
+            return access::Target::of(call.user());
+        case On::server:
+            return access::Target::of(call.server());
+        case On::group:
+            return access::Target::of(GroupName(call.arguments.at(0)));
+        case On::service:
+            return access::Target::of(ServiceName(call.arguments.at(0)));
     }
     return access::Target::none();
 }

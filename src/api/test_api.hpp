@@ -1,4 +1,5 @@
-// The hub with its HTTP face, for tests: hub/test_hub.hpp underneath, requests handed straight to the handler.
+// The hub with its HTTP face, for tests: hub/test_hub.hpp underneath, requests handed straight to the
+// handler.
 #pragma once
 
 #include "api/hub_api.hpp"
@@ -28,7 +29,8 @@ struct Browser {
     std::map<std::string, std::string> cookies;
     std::string header() const {
         std::string out;
-        for (const auto& [name, value] : cookies) out += (out.empty() ? "" : "; ") + name + "=" + value;
+        for (const auto& [name, value] : cookies)
+            out += (out.empty() ? "" : "; ") + name + "=" + value;
         return out;
     }
     void keep(const http::Response& response) {
@@ -36,8 +38,10 @@ struct Browser {
             const auto equals = cookie.find('=');
             const std::string name(cookie.substr(0, equals));
             const std::string value(cookie.substr(equals + 1, cookie.find(';') - equals - 1));
-            if (cookie.find("Max-Age=0") != std::string_view::npos) cookies.erase(name);
-            else cookies[name] = value;
+            if (cookie.find("Max-Age=0") != std::string_view::npos)
+                cookies.erase(name);
+            else
+                cookies[name] = value;
         }
     }
 };
@@ -68,16 +72,19 @@ struct TestApi : hub::test::TestHub {
         users.emplace(*context, *stop);
         activity.emplace(*context);
         facade.emplace(*inventory, *leases, *ids, std::chrono::seconds(60));
-        dependencies.emplace(Dependencies{
-            options, *store, *ids, pool, *directory, *sign_in, *oauth, *gate, *servers, *start, *stop, *records, *users,
-            *activity, *routes, *inventory, *leases, *facade, "memory", [this](ShutdownWish) { ++shut_downs; }});
+        dependencies.emplace(
+            Dependencies{options,    *store,   *ids,    pool,      *directory,
+                         *sign_in,   *oauth,   *gate,   *servers,  *start,
+                         *stop,      *records, *users,  *activity, *routes,
+                         *inventory, *leases,  *facade, "memory",  [this](ShutdownWish) { ++shut_downs; }});
         api.emplace(*dependencies);
         handle = api->handler();
         return made;
     }
 
     http::Response send(http::Request request) { return run(handle(std::move(request))); }
-    http::Response ask(http::Method method, std::string target, http::Headers headers = {}, std::string body = {}) {
+    http::Response ask(
+        http::Method method, std::string target, http::Headers headers = {}, std::string body = {}) {
         http::Request request;
         request.method = method;
         request.target = std::move(target);
@@ -87,21 +94,26 @@ struct TestApi : hub::test::TestHub {
         request.peer_address = "127.0.0.1";
         return send(std::move(request));
     }
-    http::Response with_token(const std::string& token, http::Method method, std::string target, std::string body = {}) {
+    http::Response with_token(
+        const std::string& token, http::Method method, std::string target, std::string body = {}) {
         return ask(method, std::move(target), {{"Authorization", "token " + token}}, std::move(body));
     }
     http::Response get(const Browser& browser, std::string target) {
         return ask(http::Method::get, std::move(target), {{"Cookie", browser.header()}});
     }
     http::Response post_form(const Browser& browser, std::string target, std::string form) {
-        return ask(http::Method::post, std::move(target),
-                   {{"Cookie", browser.header()}, {"Content-Type", "application/x-www-form-urlencoded"}}, std::move(form));
+        return ask(
+            http::Method::post,
+            std::move(target),
+            {{"Cookie", browser.header()}, {"Content-Type", "application/x-www-form-urlencoded"}},
+            std::move(form));
     }
     // As a person does: fetch the form, send it.
     Browser signed_in(const std::string& name) {
         Browser browser;
         browser.keep(get(browser, "/hub/login"));
-        auto answer = post_form(browser, "/hub/login", "username=" + name + "&password=pw&_xsrf=" + browser.cookies["_xsrf"]);
+        auto answer = post_form(
+            browser, "/hub/login", "username=" + name + "&password=pw&_xsrf=" + browser.cookies["_xsrf"]);
         EXPECT_EQ(answer.status, 302U) << answer.body;
         browser.keep(answer);
         return browser;
@@ -142,6 +154,8 @@ struct TestApi : hub::test::TestHub {
     int shut_downs = 0;
 };
 
-inline json::value body_of(const http::Response& response) { return parse_json(response.body).value_or(nullptr); }
+inline json::value body_of(const http::Response& response) {
+    return parse_json(response.body).value_or(nullptr);
+}
 
 }  // namespace berth::api::test

@@ -22,7 +22,8 @@ struct Query {
 Result<Query> query_of(const http::Request& request) {
     Query query;
     query.state = request.query_value("state").value_or("");
-    if (!query.state.empty() && query.state != "active" && query.state != "ready" && query.state != "inactive") {
+    if (!query.state.empty() && query.state != "active" && query.state != "ready" &&
+        query.state != "inactive") {
         return bad_request("'state' must be one of active, ready, inactive");
     }
     query.name_filter = identity::to_lower(request.query_value("name_filter").value_or(""));
@@ -30,7 +31,8 @@ Result<Query> query_of(const http::Request& request) {
         query.descending = sort->starts_with('-');
         query.sort = sort->substr(query.descending ? 1 : 0);
         if (query.sort != "id" && query.sort != "name" && query.sort != "last_activity") {
-            return bad_request("'sort' must be one of id, name, last_activity, with '-' before it for the reverse");
+            return bad_request(
+                "'sort' must be one of id, name, last_activity, with '-' before it for the reverse");
         }
     }
     return query;
@@ -66,10 +68,14 @@ bool listed(const Dependencies& hub, const access::Reach& reach, const identity:
 }
 
 Result<void> check_filters(const access::Reach& reach) {
-    const bool usable = reach.everywhere || std::any_of(reach.filters.begin(), reach.filters.end(), [](const auto& f) {
-        return f.kind == access::FilterKind::user || f.kind == access::FilterKind::group;
-    });
-    if (!usable) return Error{access::AccessErrc::missing_scope, "Action is not authorized with current scopes; requires any of [list:users]"};
+    const bool usable =
+        reach.everywhere || std::any_of(reach.filters.begin(), reach.filters.end(), [](const auto& f) {
+            return f.kind == access::FilterKind::user || f.kind == access::FilterKind::group;
+        });
+    if (!usable)
+        return Error{
+            access::AccessErrc::missing_scope,
+            "Action is not authorized with current scopes; requires any of [list:users]"};
     return {};
 }
 
@@ -100,11 +106,13 @@ awaitable<Result<http::Response>> get_users(Dependencies& hub, Call& call) {
         items.reserve(page.limit * 256);
         const auto end = std::min(users.size(), page.offset + page.limit);
         total = std::min(page.offset, users.size());
-        for (std::size_t i = total; i < end; ++i) visit(*users[i]);
+        for (std::size_t i = total; i < end; ++i)
+            visit(*users[i]);
         total = users.size();
     } else {
         for (const auto* user : sorted_users(hub, query)) {
-            if (!query.name_filter.empty() && user->name().value.find(query.name_filter) == std::string::npos) continue;
+            if (!query.name_filter.empty() && user->name().value.find(query.name_filter) == std::string::npos)
+                continue;
             if (listed(hub, *reach, *user) && in_state(hub, *user, query.state)) visit(*user);
         }
     }
@@ -137,7 +145,9 @@ awaitable<Result<http::Response>> post_users(Dependencies& hub, Call& call) {
     }
     if (!invalid.empty()) co_return bad_request("Invalid username(s): " + invalid);
     BERTH_CO_TRY(const auto ids, co_await hub.directory.create_users(std::move(wanted), call.now));
-    if (ids.empty()) co_return Error{ApiErrc::conflict, "All " + std::to_string(usernames->size()) + " users already exist"};
+    if (ids.empty())
+        co_return Error{
+            ApiErrc::conflict, "All " + std::to_string(usernames->size()) + " users already exist"};
     const UserView view(hub, call.who());
     std::string out = "[";
     for (const auto id : ids) {

@@ -1,10 +1,10 @@
 #include "api/models.hpp"
-
 #include "base/text.hpp"
 
 namespace berth::api {
 
-UserView::UserView(const Dependencies& hub, const access::Principal& reader) : UserView(hub, reader.scopes()) {}
+UserView::UserView(const Dependencies& hub, const access::Principal& reader)
+    : UserView(hub, reader.scopes()) {}
 
 UserView::UserView(const Dependencies& hub, const access::ScopeSet& scopes)
     : hub_(hub),
@@ -34,12 +34,13 @@ bool UserView::append_members(JsonObject& object, const identity::User& user, Se
     const auto target = access::Target::of(user.name());
     const bool all = all_.covers(target, directory);
     const bool sees_servers = servers_.reach != nullptr && (servers_.reach->everywhere || [&] {
-        if (servers_.covers(target, directory)) return true;
-        for (const auto& server : hub_.servers.of_user(user.name())) {
-            if (servers_.covers(access::Target::of(server->key), directory)) return true;
-        }
-        return false;
-    }());
+                                  if (servers_.covers(target, directory)) return true;
+                                  for (const auto& server : hub_.servers.of_user(user.name())) {
+                                      if (servers_.covers(access::Target::of(server->key), directory))
+                                          return true;
+                                  }
+                                  return false;
+                              }());
     const bool name = all || name_.covers(target, directory);
     const bool roles = all || roles_.covers(target, directory);
     const bool groups = all || groups_.covers(target, directory);
@@ -50,11 +51,15 @@ bool UserView::append_members(JsonObject& object, const identity::User& user, Se
     if (name || roles) object.flag("admin", user.row.admin);
     if (roles) object.texts("roles", directory.role_names_of(user));
     if (groups) object.texts("groups", directory.group_names_of(user));
-    if (name) object.key("user_info") += user.row.user_info.is_null() ? "null" : json::serialize(user.row.user_info);
+    if (name)
+        object.key("user_info") +=
+            user.row.user_info.is_null() ? "null" : json::serialize(user.row.user_info);
     if (all) {
         const auto server = hub_.servers.find({user.name(), ServerName{}});
-        if (server && server->ready()) object.text("server", server->prefix(base_path_));
-        else object.null("server");
+        if (server && server->ready())
+            object.text("server", server->prefix(base_path_));
+        else
+            object.null("server");
         const auto pending = server ? server->pending() : std::nullopt;
         object.text_or_null("pending", pending.value_or(std::string_view{}));
         object.time("created", user.row.created);
@@ -85,8 +90,10 @@ namespace {
 std::string progress_path(const std::string& base_path, const ServerKey& key) {
     std::string path = base_path;
     path.append("hub/api/users/").append(url_escape_path(key.user.value));
-    if (key.server.empty()) path += "/server/progress";
-    else path.append("/servers/").append(url_escape_path(key.server.value)).append("/progress");
+    if (key.server.empty())
+        path += "/server/progress";
+    else
+        path.append("/servers/").append(url_escape_path(key.server.value)).append("/progress");
     return path;
 }
 
@@ -94,7 +101,8 @@ void append_berth(std::string& out, const hub::Server& server) {
     JsonObject berth(out);
     berth.text_or_null("profile", server.row.profile);
     std::vector<std::string_view> devices;
-    for (const auto& uuid : server.devices) devices.push_back(uuid.value);
+    for (const auto& uuid : server.devices)
+        devices.push_back(uuid.value);
     berth.texts("devices", devices);
     berth.text_or_null("failure", server.row.failure);
     berth.end();
@@ -112,8 +120,10 @@ void UserView::append_server(std::string& out, const hub::Server& server) const 
     object.text("display_name", row.display_name);
     object.text("full_name", server.key.full_name());
     object.time("last_activity", row.last_activity);
-    if (server.active()) object.time("started", row.started);
-    else object.null("started");
+    if (server.active())
+        object.time("started", row.started);
+    else
+        object.null("started");
     object.text_or_null("pending", server.pending().value_or(std::string_view{}));
     object.flag("ready", server.ready());
     object.flag("stopped", !server.active());

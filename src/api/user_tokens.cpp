@@ -16,7 +16,8 @@ Result<const identity::Token*> find_token(const Dependencies& hub, const Call& c
     const auto* user = hub.directory.find(call.user());
     const std::string& id = call.arguments.at(1);
     std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(id.data() + (id.empty() ? 0 : 1), id.data() + id.size(), number);
+    const auto [end, error] =
+        std::from_chars(id.data() + (id.empty() ? 0 : 1), id.data() + id.size(), number);
     const bool well_formed = id.starts_with('a') && error == std::errc{} && end == id.data() + id.size();
     const auto* token = well_formed ? hub.directory.find(static_cast<TokenId>(number)) : nullptr;
     if (user == nullptr || token == nullptr || token->row.user != user->id() || token->expired(call.now)) {
@@ -43,11 +44,16 @@ Result<std::vector<std::string>> scopes_of_request(const Dependencies& hub, cons
 }
 
 Result<identity::NewToken> new_token(
-    const Dependencies& hub, const json::object& body, const identity::User& owner, std::string by, Timestamp now) {
+    const Dependencies& hub,
+    const json::object& body,
+    const identity::User& owner,
+    std::string by,
+    Timestamp now) {
     BERTH_TRY(const auto note, text_member(body, "note"));
     BERTH_TRY(const auto expires_in, integer_member(body, "expires_in"));
     if (expires_in && (*expires_in < 1 || *expires_in > 100LL * 365 * 86400)) {
-        return bad_request("token expires_in must be at least 1 second and at most 100 years, or null for never");
+        return bad_request(
+            "token expires_in must be at least 1 second and at most 100 years, or null for never");
     }
     identity::NewToken token;
     token.user = owner.id();
@@ -72,7 +78,8 @@ awaitable<Result<Requester>> authorize_request(Dependencies& hub, Call& call, co
         credentials.username = string_at(*object, "username").value_or("");
         credentials.password = Secret(string_at(*object, "password").value_or(""));
         credentials.client_address = call.request.client_address();
-        auto signed_in = co_await hub.sign_in.sign_in(std::move(credentials), Deadline::in(std::chrono::seconds(20)));
+        auto signed_in =
+            co_await hub.sign_in.sign_in(std::move(credentials), Deadline::in(std::chrono::seconds(20)));
         if (!signed_in) co_return signed_in.error();
         const auto* user = hub.directory.find(*signed_in);
         if (user == nullptr || user->name() != call.user()) co_return Error{ApiErrc::forbidden, {}};
@@ -88,7 +95,8 @@ awaitable<Result<Requester>> authorize_request(Dependencies& hub, Call& call, co
     Requester requester;
     requester.owner = call.user();
     if (!call.who().is(call.user())) {
-        requester.by = std::string(" by ") + std::string(access::name_of(call.who().kind)) + " " + call.who().name;
+        requester.by =
+            std::string(" by ") + std::string(access::name_of(call.who().kind)) + " " + call.who().name;
     }
     co_return requester;
 }

@@ -36,8 +36,10 @@ Result<void> check_may_set_admin(const Dependencies& hub, const Call& call) {
 }
 
 void append_who(JsonObject& object, const Dependencies& hub, const access::Principal& who) {
-    if (who.session_id.empty()) object.null("session_id");
-    else object.text("session_id", who.session_id);
+    if (who.session_id.empty())
+        object.null("session_id");
+    else
+        object.text("session_id", who.session_id);
     const auto* token = who.token ? hub.directory.find(*who.token) : nullptr;
     object.text_or_null("token_id", token == nullptr ? std::string() : token->api_id());
 }
@@ -106,7 +108,8 @@ awaitable<Result<http::Response>> patch_user(Dependencies& hub, Call& call) {
         if (hub.directory.find(name) != nullptr && name != old_name) {
             co_return bad_request("User " + name.value + " already exists, username must be unique");
         }
-        if (name != old_name) BERTH_CO_CHECK(co_await hub.users.rename(*call.permit, old_name, std::move(name)));
+        if (name != old_name)
+            BERTH_CO_CHECK(co_await hub.users.rename(*call.permit, old_name, std::move(name)));
     }
     if (changes_admin) BERTH_CO_CHECK(co_await hub.directory.set_admin(id, *admin));
     const auto* changed = hub.directory.find(id);

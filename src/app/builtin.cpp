@@ -30,7 +30,10 @@ std::optional<net::Endpoint> engine_endpoint(const std::string& host) {
 }  // namespace
 
 std::unique_ptr<spawn::Spawner> make_spawner(
-    const std::string& name, const asio::any_io_executor& executor, BlockingPool& pool, const config::Options& options) {
+    const std::string& name,
+    const asio::any_io_executor& executor,
+    BlockingPool& pool,
+    const config::Options& options) {
     if (name == "docker") return spawn::make_docker_spawner(executor, options.docker, options.spawn);
     BERTH_ASSERT(name == "local");  // config/validate.cpp lets nothing else through
     return spawn::make_local_spawner(executor, pool, options.local, options.spawn, options.state_dir);
@@ -53,7 +56,9 @@ awaitable<std::string> choose_spawner(const config::Options& options, std::strin
         ping.target = "/_ping";
         auto answer = co_await engine.send(std::move(ping), Deadline::in(2s));
         if (answer && answer->status == 200) co_return "docker";
-        log::info("spawner.chosen", {{"spawner", "local"}, {"why", "no container engine answers at " + options.docker.host}});
+        log::info(
+            "spawner.chosen",
+            {{"spawner", "local"}, {"why", "no container engine answers at " + options.docker.host}});
     }
     co_return "local";
 }

@@ -1,8 +1,5 @@
 #include "app/hub_process.hpp"
 
-#include <filesystem>
-#include <optional>
-
 #include "api/hub_api.hpp"
 #include "app/builtin.hpp"
 #include "app/proxy_process.hpp"
@@ -11,6 +8,9 @@
 #include "hub/reconcile.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
+
+#include <filesystem>
+#include <optional>
 
 namespace berth::app {
 
@@ -37,7 +37,8 @@ Result<std::string> setting_or(store::Store& store, const std::string& key, cons
 
 store::Change upsert_all(std::vector<store::DeviceRow> rows) {
     return [rows = std::move(rows)](store::Transaction& t) {
-        for (const auto& row : rows) store::upsert(t, row);
+        for (const auto& row : rows)
+            store::upsert(t, row);
     };
 }
 
@@ -103,7 +104,14 @@ struct HubProcess::Rooms {
     awaitable<> check_routes();
     awaitable<> housekeeping();
     void on_agent_report(const gpu::AgentReport& report);
-    std::string hub_url(std::string_view path) const { return hub::origin_of(options.bind_url) + options.base_path() + std::string(path); }
+    http::ServerLimits server_limits() const {
+        http::ServerLimits limits;
+        limits.own_headers.add("X-JupyterHub-Version", options.hub_version);
+        return limits;
+    }
+    std::string hub_url(std::string_view path) const {
+        return hub::origin_of(options.bind_url) + options.base_path() + std::string(path);
+    }
 };
 
 HubProcess::HubProcess(asio::io_context& io, config::Options options)
@@ -139,7 +147,8 @@ awaitable<Result<void>> HubProcess::Rooms::open_identity(const store::Snapshot& 
     directory.emplace(*store, *ids);
     directory->load(snapshot);
     BERTH_CO_CHECK(co_await directory->apply_config(options, now_utc()));
-    sign_in.emplace(*directory, make_authenticator(options.authentication, *directory, pool), options.authentication);
+    sign_in.emplace(
+        *directory, make_authenticator(options.authentication, *directory, pool), options.authentication);
     oauth.emplace(*directory, options.authentication);
     BERTH_CO_TRY(const auto cookie_secret, setting_or(*store, "cookie_secret", random_hex(32)));
     gate.emplace(*directory, options, Secret(cookie_secret));
@@ -158,7 +167,8 @@ awaitable<Result<void>> HubProcess::Rooms::open_gpus(const store::Snapshot& snap
         return user == nullptr ? std::string("a removed user") : user->name().value;
     });
     leases->sync(*inventory);
-    for (const auto& problem : leases->restore(snapshot)) log::warn("lease.over_limit", {{"what", problem}});
+    for (const auto& problem : leases->restore(snapshot))
+        log::warn("lease.over_limit", {{"what", problem}});
     facade.emplace(*inventory, *leases, *ids, options.gpu.facade_lease);
     co_return Result<void>{};
 }
@@ -187,7 +197,18 @@ void HubProcess::Rooms::build_use_cases() {
     proxy_api.path = options.state_dir + "/proxy.sock";
     routes.emplace(proxy_api, Secret(proxy_token));
     context.emplace(hub::Context{
-        work, options, *store, *ids, *directory, *inventory, *leases, *spawner, *servers, *routes, instance, ""});
+        work,
+        options,
+        *store,
+        *ids,
+        *directory,
+        *inventory,
+        *leases,
+        *spawner,
+        *servers,
+        *routes,
+        instance,
+        ""});
     reaper.emplace(*context);
     start.emplace(*context, *reaper);
     stop.emplace(*context, *reaper);
@@ -200,8 +221,26 @@ void HubProcess::Rooms::build_use_cases() {
         shutdown.request();
     };
     dependencies.emplace(api::Dependencies{
-        options, *store, *ids, pool, *directory, *sign_in, *oauth, *gate, *servers, *start, *stop, *records, *users,
-        *activity, *routes, *inventory, *leases, *facade, options.spawn.spawner, shut_down});
+        options,
+        *store,
+        *ids,
+        pool,
+        *directory,
+        *sign_in,
+        *oauth,
+        *gate,
+        *servers,
+        *start,
+        *stop,
+        *records,
+        *users,
+        *activity,
+        *routes,
+        *inventory,
+        *leases,
+        *facade,
+        options.spawn.spawner,
+        shut_down});
     api.emplace(*dependencies);
 }
 
@@ -212,13 +251,15 @@ awaitable<Result<void>> HubProcess::Rooms::listen() {
     BERTH_CO_TRY(const auto kept, store->setting("hub_port"));
     if (any_port && kept) at.port = static_cast<std::uint16_t>(std::stoi(*kept));
     // Somebody else took the port meanwhile: fine as long as no server needs it.
-    if (any_port && at.port != 0 && servers->active_count() == 0 && !net::Listener::open(executor, at)) at.port = 0;
+    if (any_port && at.port != 0 && servers->active_count() == 0 && !net::Listener::open(executor, at))
+        at.port = 0;
     auto listener = net::Listener::open(executor, at);
     if (!listener)
-        co_return Error{net::NetErrc::address_in_use, "hub_bind: " + listener.error().message, listener.error().detail};
+        co_return Error{
+            net::NetErrc::address_in_use, "hub_bind: " + listener.error().message, listener.error().detail};
     const auto local = listener->local();
     if (any_port) BERTH_CO_CHECK(store->put_setting("hub_port", std::to_string(local.port)));
-    http::ServerLimits limits;
+    const auto limits = server_limits();
     behind_proxy.emplace(connections, std::move(*listener), "hub", limits, true, api->handler());
     behind_proxy->start();
     co_return Result<void>{};
@@ -303,18 +344,28 @@ awaitable<> HubProcess::Rooms::open_backend() {
     net::Endpoint inside;
     inside.host = spawner->hub_listen_address();
     inside.port = local.port;
-    const bool covered = inside.host == local.host || local.host.empty() || local.host == "0.0.0.0" || local.host == "*";
+    const bool covered =
+        inside.host == local.host || local.host.empty() || local.host == "0.0.0.0" || local.host == "*";
     if (!covered) {
         auto listener = net::Listener::open(executor, inside);
         if (!listener) {
             start->close("The hub cannot listen where servers reach it: " + listener.error().message);
-            log::error("hub.unreachable_for_servers", {{"at", inside.to_string()}, {"why", listener.error().message}});
+            log::error(
+                "hub.unreachable_for_servers",
+                {{"at", inside.to_string()}, {"why", listener.error().message}});
             co_return;
         }
-        for_servers.emplace(connections, std::move(*listener), "servers", http::ServerLimits{}, false, api->handler_for_servers());
+        for_servers.emplace(
+            connections,
+            std::move(*listener),
+            "servers",
+            server_limits(),
+            false,
+            api->handler_for_servers());
         for_servers->start();
     }
-    context->api_url = "http://" + address + ":" + std::to_string(local.port) + options.base_path() + "hub/api";
+    context->api_url =
+        "http://" + address + ":" + std::to_string(local.port) + options.base_path() + "hub/api";
     log::info("backend.ready", {{"spawner", options.spawn.spawner}, {"api_url", context->api_url}});
     work.spawn("watch", OnStop::cancel, reconcile->watch());
     co_await reconcile->run();
@@ -332,11 +383,13 @@ awaitable<> HubProcess::Rooms::housekeeping() {
         auto over = facade->expire(now_utc());
         if (!over.empty()) {
             store::Change change = [over](store::Transaction& t) {
-                for (const auto& lease : over) store::update(t, lease);
+                for (const auto& lease : over)
+                    store::update(t, lease);
             };
             auto ended = co_await store->commit(std::move(change));
             if (ended) {
-                for (const auto& lease : over) leases->apply(lease);
+                for (const auto& lease : over)
+                    leases->apply(lease);
             }
         }
         if (std::chrono::steady_clock::now() >= next_purge) {
@@ -359,7 +412,8 @@ awaitable<> HubProcess::stop() {
     if (rooms.wish.servers && rooms.stop) {
         for (const auto& server : rooms.servers->all()) {
             if (!server->active()) continue;
-            auto permit = access::AccessCheck::system("system:shutdown", "servers", access::Target::of(server->key));
+            auto permit =
+                access::AccessCheck::system("system:shutdown", "servers", access::Target::of(server->key));
             auto asked = co_await rooms.stop->begin(std::move(permit), server->key);
             if (asked) (void)co_await rooms.stop->wait(server->key, Deadline::in(30s));
         }

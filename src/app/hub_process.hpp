@@ -1,13 +1,13 @@
-// Everything the hub process holds, built in the order of src/LAYERS and destroyed in the reverse one: the only place
-// that knows all rooms. Hub strand.
+// Everything the hub process holds, built in the order of src/LAYERS and destroyed in the reverse one: the
+// only place that knows all rooms. Hub strand.
 #pragma once
-
-#include <memory>
-#include <string>
 
 #include "async/task_scope.hpp"
 #include "base/result.hpp"
 #include "config/options.hpp"
+
+#include <memory>
+#include <string>
 
 namespace berth::app {
 
@@ -17,11 +17,11 @@ public:
     ~HubProcess();
     HubProcess(const HubProcess&) = delete;
 
-    // Opens the store, starts or adopts the proxy, listens. Returns when /hub/health answers. The message of an error
-    // names the option and what to do.
+    // Opens the store, starts or adopts the proxy, listens. Returns when /hub/health answers. The message of
+    // an error names the option and what to do.
     awaitable<Result<void>> start();
-    // Stops taking requests, ends background work, flushes the store. Servers go on, and the proxy too as long as
-    // somebody's server runs behind it.
+    // Stops taking requests, ends background work, flushes the store. Servers go on, and the proxy too as
+    // long as somebody's server runs behind it.
     awaitable<> stop();
     // What the terminal shows once it serves.
     std::string greeting() const;

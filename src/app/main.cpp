@@ -1,14 +1,14 @@
 #include "app/main.hpp"
 
-#include <CLI/CLI.hpp>
-
-#include <cstdlib>
-#include <iostream>
-
 #include "app/proxy_command.hpp"
 #include "app/serve.hpp"
 #include "config/config.hpp"
 #include "gpu/agent.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <iostream>
 
 namespace berth::app {
 namespace {
@@ -24,8 +24,10 @@ config::Loaded load(const std::string& path) {
 }
 
 int report(const std::vector<config::Problem>& problems) {
-    for (const auto& problem : problems) std::cerr << problem.to_string() << "\n";
-    if (!problems.empty()) std::cerr << "berth: nothing was started; see `berth config defaults` for every key.\n";
+    for (const auto& problem : problems)
+        std::cerr << problem.to_string() << "\n";
+    if (!problems.empty())
+        std::cerr << "berth: nothing was started; see `berth config defaults` for every key.\n";
     return problems.empty() ? 0 : kBadConfiguration;
 }
 
@@ -45,8 +47,10 @@ int config_command(const ConfigFlags& flags) {
     }
     const auto loaded = load(flags.file);
     if (const int status = report(loaded.problems); status != 0) return status;
-    if (flags.action == "show") std::cout << config::show(loaded.options);
-    else std::cout << "berth: " << (flags.file.empty() ? "the defaults" : flags.file) << ": fine\n";
+    if (flags.action == "show")
+        std::cout << config::show(loaded.options);
+    else
+        std::cout << "berth: " << (flags.file.empty() ? "the defaults" : flags.file) << ": fine\n";
     return 0;
 }
 
@@ -65,23 +69,28 @@ int run(int argc, char** argv) {
     CLI::App app("Berth: multi-user notebooks on GPU servers.", "berth");
     app.set_version_flag("--version", BERTH_VERSION);
     app.require_subcommand(1);
-    app.footer("Try: berth serve                 (a trial with defaults, state in ./state)\n"
-               "     berth serve --config FILE   (see: berth config defaults)");
+    app.footer(
+        "Try: berth serve                 (a trial with defaults, state in ./state)\n"
+        "     berth serve --config FILE   (see: berth config defaults)");
 
     std::string file;
     unsigned stand_in_gpus = 0;
-    auto* serve_app = app.add_subcommand("serve", "Run the hub; starts or adopts the proxy and the GPU agent");
+    auto* serve_app =
+        app.add_subcommand("serve", "Run the hub; starts or adopts the proxy and the GPU agent");
     serve_app->add_option("--config,-c", file, "Configuration file (YAML)")->check(CLI::ExistingFile);
-    serve_app->add_option("--stand-in-gpus", stand_in_gpus, "Pretend that there are N GPUs; every page says so")
+    serve_app
+        ->add_option("--stand-in-gpus", stand_in_gpus, "Pretend that there are N GPUs; every page says so")
         ->check(CLI::Range(1U, 64U));
 
-    app.add_subcommand("proxy", "Run the proxy alone (configurable-http-proxy's flags; see berth proxy --help)");
+    app.add_subcommand(
+        "proxy", "Run the proxy alone (configurable-http-proxy's flags; see berth proxy --help)");
 
     gpu::AgentOptions agent;
     std::int64_t interval_ms = agent.interval.count();
     auto* agent_app = app.add_subcommand("gpu-agent", "Read GPUs for the hub (started by it, never by hand)");
     agent_app->add_option("--library", agent.library, "NVML library");
-    agent_app->add_option("--interval-ms", interval_ms, "Between two snapshots")->check(CLI::Range(10, 3'600'000));
+    agent_app->add_option("--interval-ms", interval_ms, "Between two snapshots")
+        ->check(CLI::Range(10, 3'600'000));
 
     ConfigFlags flags;
     auto* config_app = app.add_subcommand("config", "Check, show or document the configuration");

@@ -1,5 +1,12 @@
 #include "app/proxy_process.hpp"
 
+#include "base/json.hpp"
+#include "base/random.hpp"
+#include "http/client.hpp"
+#include "obs/log.hpp"
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -11,13 +18,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-#include <boost/asio/posix/stream_descriptor.hpp>
-
-#include "base/json.hpp"
-#include "base/random.hpp"
-#include "http/client.hpp"
-#include "obs/log.hpp"
 
 namespace berth::app {
 namespace {
@@ -62,9 +62,12 @@ bool is_our_proxy(int pid, const std::string& api_socket) {
 
 std::string_view text_of(ProxyErrc reason) {
     switch (reason) {
-        case ProxyErrc::address_in_use: return "address in use";
-        case ProxyErrc::not_started: return "not started";
-        case ProxyErrc::state_unwritable: return "state directory not writable";
+        case ProxyErrc::address_in_use:
+            return "address in use";
+        case ProxyErrc::not_started:
+            return "not started";
+        case ProxyErrc::state_unwritable:
+            return "state directory not writable";
     }
     return "unknown";
 }
@@ -77,14 +80,22 @@ net::Endpoint ProxyProcess::api() const {
 
 std::vector<std::string> ProxyProcess::arguments() const {
     return {
-        options_.program, "proxy",
-        "--ip", options_.public_at.host.empty() ? "*" : options_.public_at.host,
-        "--port", std::to_string(options_.public_at.port),
-        "--api-socket", api().path,
-        "--default-target", options_.default_target,
-        "--error-target", options_.error_target,
-        "--routes-file", options_.state_dir + "/proxy-routes.json",
-        "--log-level", options_.log_level};
+        options_.program,
+        "proxy",
+        "--ip",
+        options_.public_at.host.empty() ? "*" : options_.public_at.host,
+        "--port",
+        std::to_string(options_.public_at.port),
+        "--api-socket",
+        api().path,
+        "--default-target",
+        options_.default_target,
+        "--error-target",
+        options_.error_target,
+        "--routes-file",
+        options_.state_dir + "/proxy-routes.json",
+        "--log-level",
+        options_.log_level};
 }
 
 int ProxyProcess::running_pid() const {
@@ -95,12 +106,14 @@ int ProxyProcess::running_pid() const {
     if (pid <= 0 || ::kill(pid, 0) != 0 || !is_our_proxy(pid, api().path)) return 0;
     json::array wanted;
     const auto all = arguments();
-    for (std::size_t i = 1; i < all.size(); ++i) wanted.emplace_back(all[i]);
+    for (std::size_t i = 1; i < all.size(); ++i)
+        wanted.emplace_back(all[i]);
     const auto* had = array_at(object, "arguments");
     if (had != nullptr && *had == wanted) return pid;
     log::info("proxy.replaced", {{"pid", pid}, {"why", "it serves another address or hub"}});
     ::kill(pid, SIGTERM);
-    for (int i = 0; i < 500 && ::kill(pid, 0) == 0; ++i) ::usleep(10'000);
+    for (int i = 0; i < 500 && ::kill(pid, 0) == 0; ++i)
+        ::usleep(10'000);
     return 0;
 }
 
@@ -111,24 +124,29 @@ Result<int> ProxyProcess::start() {
     const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (log < 0)
         return Error{
-            ProxyErrc::state_unwritable, "Cannot write " + log_path + ". Give the user of the hub write access to state_dir."};
+            ProxyErrc::state_unwritable,
+            "Cannot write " + log_path + ". Give the user of the hub write access to state_dir."};
     auto words = arguments();
     std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
+    for (auto& word : words)
+        argv.push_back(word.data());
     argv.push_back(nullptr);
     std::vector<std::string> settings = {"CONFIGPROXY_AUTH_TOKEN=" + options_.token.reveal()};
     for (const char* name : {"PATH", "LANG", "HOME"}) {
         if (const char* value = std::getenv(name)) settings.push_back(std::string(name) + "=" + value);
     }
     std::vector<char*> environment;
-    for (auto& setting : settings) environment.push_back(setting.data());
+    for (auto& setting : settings)
+        environment.push_back(setting.data());
     environment.push_back(nullptr);
     const int pid = fork_detached(argv, environment, log);
     ::close(log);
-    if (pid < 0) return Error{ProxyErrc::not_started, "The proxy could not be started: out of processes or memory."};
+    if (pid < 0)
+        return Error{ProxyErrc::not_started, "The proxy could not be started: out of processes or memory."};
 
     json::array kept;
-    for (std::size_t i = 1; i < words.size(); ++i) kept.emplace_back(words[i]);
+    for (std::size_t i = 1; i < words.size(); ++i)
+        kept.emplace_back(words[i]);
     std::ofstream record(record_path(), std::ios::trunc);
     record << json::serialize(json::object{{"pid", pid}, {"arguments", std::move(kept)}}) << "\n";
     log::info("proxy.started", {{"pid", pid}, {"at", options_.public_at.to_string()}});
@@ -188,10 +206,14 @@ awaitable<> ProxyProcess::supervise(std::function<void()> on_restart) {
         }
         ::waitpid(pid_, nullptr, WNOHANG);
         log::error("proxy.ended", {{"pid", pid_}, {"act", "starting it again"}});
-        pause = std::chrono::steady_clock::now() - begin > 10s ? 100ms : std::min<std::chrono::milliseconds>(pause * 2, 10s);
+        pause = std::chrono::steady_clock::now() - begin > 10s
+                    ? 100ms
+                    : std::min<std::chrono::milliseconds>(pause * 2, 10s);
         auto ready = co_await ensure(executor, Deadline::in(5s));
-        if (ready) on_restart();
-        else log::error("proxy.not_started", {{"why", ready.error().message}});
+        if (ready)
+            on_restart();
+        else
+            log::error("proxy.not_started", {{"why", ready.error().message}});
         co_await sleep_for(pause);
     }
 }

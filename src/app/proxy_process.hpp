@@ -3,14 +3,14 @@
 // notebooks go on while the hub is away. Hub strand only.
 #pragma once
 
-#include <functional>
-#include <string>
-
 #include "async/awaitable.hpp"
 #include "async/deadline.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "net/listener.hpp"
+
+#include <functional>
+#include <string>
 
 namespace berth::app {
 
@@ -19,8 +19,8 @@ std::string_view text_of(ProxyErrc reason);
 BERTH_ERROR_CATEGORY(ProxyErrc, "proxy_process")
 
 struct ProxyProcessOptions {
-    std::string program;       // this binary
-    std::string state_dir;     // absolute; holds proxy.sock, proxy.json, proxy-routes.json, logs/proxy.log
+    std::string program;    // this binary
+    std::string state_dir;  // absolute; holds proxy.sock, proxy.json, proxy-routes.json, logs/proxy.log
     net::Endpoint public_at;
     std::string default_target;  // the hub's own listener
     std::string error_target;

@@ -1,14 +1,15 @@
 #include "app/serve.hpp"
 
-#include <boost/asio/signal_set.hpp>
-
-#include <csignal>
-#include <iostream>
-
 #include "app/hub_process.hpp"
 #include "app/stand_in.hpp"
 #include "async/stop_source.hpp"
 #include "obs/log.hpp"
+
+#include <boost/asio/signal_set.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
 
 namespace berth::app {
 namespace {
@@ -55,12 +56,16 @@ awaitable<> live(asio::io_context& io, HubProcess& hub, int& status) {
     }
     co_await hub.stop();
     co_await watchers.stop(1s);
+    // A call to the backend that must not be cut off may still wait for its answer; what it does is in the
+    // rows, so the next hub sees to it.
+    io.stop();
 }
 
 }  // namespace
 
 int serve(config::Options options, unsigned stand_in_gpus) {
-    log::configure(level_named(options.log.level), options.log.format == "json" ? log::Format::json : log::Format::text);
+    log::configure(
+        level_named(options.log.level), options.log.format == "json" ? log::Format::json : log::Format::text);
     std::signal(SIGPIPE, SIG_IGN);  // a client that left shows up as EPIPE where we write
     if (stand_in_gpus > 0) {
         if (const auto used = use_stand_in_gpus(options, stand_in_gpus); !used) {
@@ -77,7 +82,8 @@ int serve(config::Options options, unsigned stand_in_gpus) {
     });
     scope.spawn("hub", OnStop::cancel, live(io, hub, status));
     io.run();
-    return status;
+    std::cout.flush();
+    std::quick_exit(status);  // everything is durable; frames that still wait are not unwound
 }
 
 }  // namespace berth::app

@@ -1,4 +1,5 @@
-// `berth serve`: the hub process. Builds every room, starts them in order and stops them in the reverse order.
+// `berth serve`: the hub process. Builds every room, starts them in order and stops them in the reverse
+// order.
 #pragma once
 
 #include "config/options.hpp"

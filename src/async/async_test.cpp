@@ -18,10 +18,12 @@ enum class TestErrc { late = 1 };
 struct Fixture : testing::Test {
     asio::io_context io;
     std::vector<std::string> failed;
-    TaskScope scope{io.get_executor(), [this](std::string_view task, std::exception_ptr) { failed.emplace_back(task); }};
+    TaskScope scope{
+        io.get_executor(), [this](std::string_view task, std::exception_ptr) { failed.emplace_back(task); }};
 
     void stop_and_run() {
-        asio::co_spawn(io, scope.stop(10ms), [](std::exception_ptr) {});  // lint: coroutine-ok the test is the outermost owner
+        asio::co_spawn(io, scope.stop(10ms), [](std::exception_ptr) {
+        });  // lint: coroutine-ok the test is the outermost owner
         io.run();
     }
 };

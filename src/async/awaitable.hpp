@@ -18,7 +18,8 @@ using boost::system::error_code;
 template <class T = void>
 using awaitable = asio::awaitable<T>;
 
-// `auto done = co_await socket.async_connect(peer, as_tuple); auto& [ec] = done;` — name the tuple first (style §4.3).
+// `auto done = co_await socket.async_connect(peer, as_tuple); auto& [ec] = done;` — name the tuple first
+// (style §4.3).
 inline constexpr auto as_tuple = asio::as_tuple(asio::use_awaitable);
 
 // True for the exception that a cancelled wait ends with; it travels on as it is.

@@ -1,5 +1,5 @@
-// Threads for what blocks: argon2, getpwnam, fork/exec, file reads. The work runs there, the caller goes on where
-// it was. The queue is bounded: more than `queue_limit` waiting works are refused at once.
+// Threads for what blocks: argon2, getpwnam, fork/exec, file reads. The work runs there, the caller goes on
+// where it was. The queue is bounded: more than `queue_limit` waiting works are refused at once.
 #pragma once
 
 #include "async/awaitable.hpp"
@@ -21,7 +21,9 @@
 namespace berth {
 
 enum class PoolErrc { overloaded = 1 };
-constexpr std::string_view text_of(PoolErrc) { return "too much blocking work is waiting"; }
+constexpr std::string_view text_of(PoolErrc) {
+    return "too much blocking work is waiting";
+}
 BERTH_ERROR_CATEGORY(PoolErrc, "blocking_pool")
 
 class BlockingPool {
@@ -29,8 +31,9 @@ public:
     BlockingPool(std::size_t threads, std::size_t queue_limit) : pool_(threads), limit_(queue_limit) {}
     ~BlockingPool() { pool_.join(); }
 
-    // Runs `work()` on a pool thread. An exception from it is rethrown in the caller. Errors: PoolErrc::overloaded.
-    // The work cannot be cancelled; a cancelled caller leaves it to finish, so it must own what it touches.
+    // Runs `work()` on a pool thread. An exception from it is rethrown in the caller. Errors:
+    // PoolErrc::overloaded. The work cannot be cancelled; a cancelled caller leaves it to finish, so it must
+    // own what it touches.
     template <class Work, class T = std::invoke_result_t<Work>>
     awaitable<Result<T>> run(Work work);
 
@@ -46,7 +49,8 @@ awaitable<Result<T>> BlockingPool::run(Work work) {
         waiting_.fetch_sub(1);
         // Named, since T may be a Result itself.
         co_return Result<T>(
-            boost::system::in_place_error, Error{PoolErrc::overloaded, "The hub is busy; try again in a moment."});
+            boost::system::in_place_error,
+            Error{PoolErrc::overloaded, "The hub is busy; try again in a moment."});
     }
     struct Outcome {
         std::optional<T> value;

@@ -4,9 +4,9 @@
 #include "async/awaitable.hpp"
 #include "base/result.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
@@ -26,7 +26,8 @@ public:
     bool passed() const { return Clock::now() >= time_; }
     std::chrono::milliseconds left() const {
         return std::max(
-            std::chrono::milliseconds{0}, std::chrono::duration_cast<std::chrono::milliseconds>(time_ - Clock::now()));
+            std::chrono::milliseconds{0},
+            std::chrono::duration_cast<std::chrono::milliseconds>(time_ - Clock::now()));
     }
 
 private:

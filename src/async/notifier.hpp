@@ -1,4 +1,5 @@
-// Wakes every coroutine that waits here. One strand only. Like a condition variable: re-check the state after it.
+// Wakes every coroutine that waits here. One strand only. Like a condition variable: re-check the state after
+// it.
 #pragma once
 
 #include "async/awaitable.hpp"

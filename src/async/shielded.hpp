@@ -1,5 +1,5 @@
-// Work that must come to its end once it has begun, whoever stops waiting for it: a request that makes something at a
-// backend, where half an answer would leave us not knowing.
+// Work that must come to its end once it has begun, whoever stops waiting for it: a request that makes
+// something at a backend, where half an answer would leave us not knowing.
 #pragma once
 
 #include "async/awaitable.hpp"
@@ -10,8 +10,9 @@
 
 namespace berth {
 
-// Runs `work` out of reach of the caller's cancellation and waits for it. A caller that was cancelled meanwhile gets
-// the answer and ends with operation_aborted at its next wait. So `work` must bring its own deadline.
+// Runs `work` out of reach of the caller's cancellation and waits for it. A caller that was cancelled
+// meanwhile gets the answer and ends with operation_aborted at its next wait. So `work` must bring its own
+// deadline.
 template <class T>
 awaitable<T> shielded(awaitable<T> work) {
     const auto executor = co_await asio::this_coro::executor;

@@ -1,6 +1,6 @@
-// Owns background coroutines: whoever starts work here stops it here. Members must be called on the strand (the
-// hub runs its io_context on one thread, which is that strand). stop() must finish before destruction; destroying
-// a scope with live tasks aborts the process.
+// Owns background coroutines: whoever starts work here stops it here. Members must be called on the strand
+// (the hub runs its io_context on one thread, which is that strand). stop() must finish before destruction;
+// destroying a scope with live tasks aborts the process.
 #pragma once
 
 #include "async/awaitable.hpp"

@@ -20,7 +20,7 @@ struct NamedString {
     bool empty() const { return value.empty(); }
 };
 
-using UserName = NamedString<struct UserNameTag>;      // normalised: lower case, no '/'
+using UserName = NamedString<struct UserNameTag>;  // normalised: lower case, no '/'
 using GroupName = NamedString<struct GroupNameTag>;
 using ServiceName = NamedString<struct ServiceNameTag>;
 using ServerName = NamedString<struct ServerNameTag>;  // "" is the default server

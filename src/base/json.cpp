@@ -21,7 +21,8 @@ std::optional<std::int64_t> int_at(const json::object& object, std::string_view 
     const auto* value = object.if_contains(key);
     if (value == nullptr) return std::nullopt;
     if (value->is_int64()) return value->get_int64();
-    if (value->is_uint64() && value->get_uint64() <= INT64_MAX) return static_cast<std::int64_t>(value->get_uint64());
+    if (value->is_uint64() && value->get_uint64() <= INT64_MAX)
+        return static_cast<std::int64_t>(value->get_uint64());
     return std::nullopt;
 }
 

@@ -14,7 +14,8 @@ namespace berth {
 
 namespace json = boost::json;
 
-// Empty when `text` is no JSON document (RFC 8259), has bytes after it, is nested deeper than 64, or is not UTF-8.
+// Empty when `text` is no JSON document (RFC 8259), has bytes after it, is nested deeper than 64, or is not
+// UTF-8.
 std::optional<json::value> parse_json(std::string_view text);
 
 // The member of that type, or nothing: for documents from outside.

@@ -23,7 +23,8 @@ const unsigned char* bytes_of(std::string_view text) {
 
 std::string encoded(std::span<const unsigned char> data) {
     std::string out(sodium_base64_ENCODED_LEN(data.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING), '\0');
-    sodium_bin2base64(out.data(), out.size(), data.data(), data.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    sodium_bin2base64(
+        out.data(), out.size(), data.data(), data.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     out.pop_back();  // libsodium counts the final NUL
     return out;
 }
@@ -54,7 +55,8 @@ std::string random_alphanumeric(std::size_t count) {
     ensure_sodium();
     constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     std::string out(count, '\0');
-    for (char& letter : out) letter = kAlphabet[randombytes_uniform(static_cast<std::uint32_t>(kAlphabet.size()))];
+    for (char& letter : out)
+        letter = kAlphabet[randombytes_uniform(static_cast<std::uint32_t>(kAlphabet.size()))];
     return out;
 }
 

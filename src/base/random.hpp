@@ -13,7 +13,7 @@ std::string sha256_hex(std::string_view data);
 std::string sha256_base64url(std::string_view data);  // no padding (RFC 7636 §4.2)
 // HMAC-SHA-256 (RFC 2104), base64url without padding.
 std::string hmac_sha256_base64url(std::string_view key, std::string_view data);
-std::string base64url(std::string_view data);          // no padding
+std::string base64url(std::string_view data);  // no padding
 bool equal_constant_time(std::string_view a, std::string_view b);
 
 }  // namespace berth

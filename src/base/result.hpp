@@ -1,7 +1,7 @@
 // Expected outcomes as values. A function whose caller can act on a failure returns Result<T>; bugs, broken
 // invariants and lost start-ups throw. Error says three things to three readers: `code` to the program,
-// `message` to the person who asked (what happened and what to do; safe to show), `detail` to the administrator
-// (never sent to a client, may name hosts and paths, never holds a secret).
+// `message` to the person who asked (what happened and what to do; safe to show), `detail` to the
+// administrator (never sent to a client, may name hosts and paths, never holds a secret).
 #pragma once
 
 #include <boost/assert/source_location.hpp>
@@ -38,7 +38,8 @@ struct Error {
 
 [[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location&) {
     // A bug in the caller: value() was asked of an error.
-    throw boost::system::system_error(error.code, "value() on an error: " + error.message + " " + error.detail);
+    throw boost::system::system_error(
+        error.code, "value() on an error: " + error.message + " " + error.detail);
 }
 
 #pragma GCC diagnostic push
@@ -71,18 +72,19 @@ using Result = boost::system::result<T, Error>;
 #define BERTH_CAT_(a, b) a##b
 #define BERTH_CAT(a, b) BERTH_CAT_(a, b)
 
-// BERTH_TRY(auto image, inspect(reference)); returns the error from the enclosing function, or binds the value.
-#define BERTH_TRY(declaration, ...)                                                       \
-    auto BERTH_CAT(try_, __LINE__) = __VA_ARGS__;                                         \
-    if (!BERTH_CAT(try_, __LINE__)) return std::move(BERTH_CAT(try_, __LINE__)).error();  \
+// BERTH_TRY(auto image, inspect(reference)); returns the error from the enclosing function, or binds the
+// value.
+#define BERTH_TRY(declaration, ...)                                                      \
+    auto BERTH_CAT(try_, __LINE__) = __VA_ARGS__;                                        \
+    if (!BERTH_CAT(try_, __LINE__)) return std::move(BERTH_CAT(try_, __LINE__)).error(); \
     declaration = *std::move(BERTH_CAT(try_, __LINE__))
 #define BERTH_CHECK(...) \
     if (auto check_ = __VA_ARGS__; !check_) return std::move(check_).error()
 
 // The same inside a coroutine.
-#define BERTH_CO_TRY(declaration, ...)                                                       \
-    auto BERTH_CAT(try_, __LINE__) = __VA_ARGS__;                                            \
-    if (!BERTH_CAT(try_, __LINE__)) co_return std::move(BERTH_CAT(try_, __LINE__)).error();  \
+#define BERTH_CO_TRY(declaration, ...)                                                      \
+    auto BERTH_CAT(try_, __LINE__) = __VA_ARGS__;                                           \
+    if (!BERTH_CAT(try_, __LINE__)) co_return std::move(BERTH_CAT(try_, __LINE__)).error(); \
     declaration = *std::move(BERTH_CAT(try_, __LINE__))
 #define BERTH_CO_CHECK(...) \
     if (auto check_ = __VA_ARGS__; !check_) co_return std::move(check_).error()

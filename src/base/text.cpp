@@ -46,7 +46,9 @@ int escaped_byte(std::string_view text, std::size_t i) {
 
 // Length of the UTF-8 sequence that begins at text[i] (RFC 3629), or 0 when it is none.
 std::size_t utf8_sequence(std::string_view text, std::size_t i) {
-    const auto at = [&](std::size_t k) -> std::uint32_t { return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0; };
+    const auto at = [&](std::size_t k) -> std::uint32_t {
+        return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0;
+    };
     const auto tail = [&](std::size_t k) { return (at(k) & 0xC0U) == 0x80U; };
     const std::uint32_t lead = at(0);
     if (lead < 0x80) return 1;
@@ -149,8 +151,10 @@ std::string to_lower_ascii(std::string_view text) {
 }
 
 std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+        text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+        text.remove_suffix(1);
     return text;
 }
 
@@ -185,12 +189,23 @@ std::string html_escape(std::string_view text) {
     out.reserve(text.size() + 16);
     for (const char c : text) {
         switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&quot;"; break;
-            case '\'': out += "&#39;"; break;
-            default: out += c;
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
+            case '\'':
+                out += "&#39;";
+                break;
+            default:
+                out += c;
         }
     }
     return out;
@@ -198,7 +213,8 @@ std::string html_escape(std::string_view text) {
 
 std::string ellipsized(std::string_view text, std::size_t limit) {
     if (text.size() <= limit) return std::string(text);
-    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U) --limit;
+    while (limit > 0 && (static_cast<unsigned char>(text[limit]) & 0xC0U) == 0x80U)
+        --limit;
     return std::string(text.substr(0, limit)) + "…";
 }
 

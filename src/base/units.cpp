@@ -9,8 +9,10 @@ namespace berth {
 namespace {
 
 std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
-    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+    while (!text.empty() && text.front() == ' ')
+        text.remove_prefix(1);
+    while (!text.empty() && text.back() == ' ')
+        text.remove_suffix(1);
     return text;
 }
 
@@ -18,7 +20,8 @@ std::string_view trimmed(std::string_view text) {
 std::optional<std::pair<double, std::string_view>> number_and_unit(std::string_view text) {
     text = trimmed(text);
     double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+    const auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
     if (error != std::errc{} || number < 0 || !std::isfinite(number)) return std::nullopt;
     return std::pair{number, trimmed(text.substr(static_cast<std::size_t>(end - text.data())))};
 }
@@ -76,7 +79,8 @@ std::optional<Bytes> parse_bytes(std::string_view text) {
     if (!unit.empty() && unit != "B" && unit != "b") {
         const auto letter = kLetters.find(static_cast<char>(unit.front() & ~0x20));
         const auto rest = unit.substr(1);
-        if (letter == std::string_view::npos || !(rest.empty() || rest == "B" || rest == "iB" || rest == "i" || rest == "b"))
+        if (letter == std::string_view::npos ||
+            !(rest.empty() || rest == "B" || rest == "iB" || rest == "i" || rest == "b"))
             return std::nullopt;
         factor = std::pow(1024.0, static_cast<double>(letter + 1));
     }
@@ -94,7 +98,8 @@ std::string format_bytes(Bytes bytes) {
         ++unit;
     }
     std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), std::floor(value) == value ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+    std::snprintf(
+        text.data(), text.size(), std::floor(value) == value ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
     return text.data();
 }
 
@@ -132,7 +137,9 @@ std::optional<Timestamp> parse_rfc3339(std::string_view text) {
         !read_digits(text, 2, day))
         return std::nullopt;
     const std::chrono::year_month_day date{
-        std::chrono::year{year}, std::chrono::month{static_cast<unsigned>(month)}, std::chrono::day{static_cast<unsigned>(day)}};
+        std::chrono::year{year},
+        std::chrono::month{static_cast<unsigned>(month)},
+        std::chrono::day{static_cast<unsigned>(day)}};
     if (!date.ok()) return std::nullopt;
     Timestamp time = std::chrono::sys_days{date};
     if (text.empty()) return time;
@@ -152,11 +159,16 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
     if (!parts) return std::nullopt;
     const auto& [number, unit] = *parts;
     double seconds = 1;
-    if (unit == "ms") seconds = 0.001;
-    else if (unit == "m" || unit == "min") seconds = 60;
-    else if (unit == "h") seconds = 3600;
-    else if (unit == "d") seconds = 86400;
-    else if (!unit.empty() && unit != "s") return std::nullopt;
+    if (unit == "ms")
+        seconds = 0.001;
+    else if (unit == "m" || unit == "min")
+        seconds = 60;
+    else if (unit == "h")
+        seconds = 3600;
+    else if (unit == "d")
+        seconds = 86400;
+    else if (!unit.empty() && unit != "s")
+        return std::nullopt;
     return std::chrono::milliseconds{static_cast<std::int64_t>(std::llround(number * seconds * 1000))};
 }
 

@@ -1,10 +1,9 @@
 #include "config/config.hpp"
 
+#include "base/text.hpp"
 #include "config/describe.hpp"
 #include "config/impl/reader.hpp"
 #include "config/impl/values.hpp"
-
-#include "base/text.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,13 +17,20 @@ namespace berth::config {
 
 std::string_view text_of(ConfigErrc reason) {
     switch (reason) {
-        case ConfigErrc::unreadable: return "the file cannot be read";
-        case ConfigErrc::malformed: return "the file is not YAML";
-        case ConfigErrc::unknown_key: return "unknown key";
-        case ConfigErrc::wrong_type: return "wrong type";
-        case ConfigErrc::out_of_range: return "value out of range";
-        case ConfigErrc::missing_variable: return "environment variable missing";
-        case ConfigErrc::contradictory: return "contradictory options";
+        case ConfigErrc::unreadable:
+            return "the file cannot be read";
+        case ConfigErrc::malformed:
+            return "the file is not YAML";
+        case ConfigErrc::unknown_key:
+            return "unknown key";
+        case ConfigErrc::wrong_type:
+            return "wrong type";
+        case ConfigErrc::out_of_range:
+            return "value out of range";
+        case ConfigErrc::missing_variable:
+            return "environment variable missing";
+        case ConfigErrc::contradictory:
+            return "contradictory options";
     }
     return "configuration";
 }
@@ -54,8 +60,11 @@ void locate(Problem& problem, const std::map<std::string, YAML::Mark>& places) {
 void read_document(const YAML::Node& root, ReadContext& context, Options& options) {
     if (root.IsNull()) return;  // an empty file: all defaults
     if (!root.IsMap()) {
-        context.report(ConfigErrc::malformed, root.Mark(), "",
-                       "this is no configuration: expected 'key: value' lines, found " + kind_of(root));
+        context.report(
+            ConfigErrc::malformed,
+            root.Mark(),
+            "",
+            "this is no configuration: expected 'key: value' lines, found " + kind_of(root));
         return;
     }
     Reader reader(context, root, "");
@@ -71,7 +80,8 @@ std::optional<std::string> read_file(const std::string& path) {
     return text;
 }
 
-// NAME=value lines; '#' starts a comment line; one pair of quotes around the value is dropped; "export " is skipped.
+// NAME=value lines; '#' starts a comment line; one pair of quotes around the value is dropped; "export " is
+// skipped.
 std::map<std::string, std::string> parse_dot_env(const std::string& text) {
     std::map<std::string, std::string> values;
     for (auto line : split(text, '\n')) {
@@ -81,7 +91,8 @@ std::map<std::string, std::string> parse_dot_env(const std::string& text) {
         const auto equals = line.find('=');
         if (line.empty() || line.front() == '#' || equals == std::string_view::npos) continue;
         auto value = trim(line.substr(equals + 1));
-        if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') && value.back() == value.front()) {
+        if (value.size() >= 2 && (value.front() == '"' || value.front() == '\'') &&
+            value.back() == value.front()) {
             value = value.substr(1, value.size() - 2);
         }
         values[std::string(trim(line.substr(0, equals)))] = std::string(value);
@@ -97,12 +108,16 @@ Loaded load_text(const std::string& text, const std::string& file_name, const En
     try {
         const auto documents = YAML::LoadAll(text);
         if (documents.size() > 1) {
-            context.report(ConfigErrc::malformed, documents[1].Mark(), "", "the file holds a second document; keep one");
+            context.report(
+                ConfigErrc::malformed, documents[1].Mark(), "", "the file holds a second document; keep one");
         }
         if (!documents.empty()) read_document(documents[0], context, loaded.options);
     } catch (const YAML::Exception& failure) {
-        context.report(ConfigErrc::malformed, failure.mark.is_null() ? YAML::Mark() : failure.mark, "",
-                       "this is not YAML: " + failure.msg + "; check indentation, quotes and brackets");
+        context.report(
+            ConfigErrc::malformed,
+            failure.mark.is_null() ? YAML::Mark() : failure.mark,
+            "",
+            "this is not YAML: " + failure.msg + "; check indentation, quotes and brackets");
     }
     if (context.problems.empty()) {
         context.problems = validate(loaded.options);
@@ -111,9 +126,10 @@ Loaded load_text(const std::string& text, const std::string& file_name, const En
             locate(problem, context.places);
         }
     }
-    std::stable_sort(context.problems.begin(), context.problems.end(), [](const Problem& a, const Problem& b) {
-        return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-    });
+    std::stable_sort(
+        context.problems.begin(), context.problems.end(), [](const Problem& a, const Problem& b) {
+            return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+        });
     loaded.problems = std::move(context.problems);
     return loaded;
 }
@@ -122,19 +138,26 @@ Loaded load_file(const std::string& path, const Environment& environment) {
     auto text = read_file(path);
     if (!text) {
         Loaded loaded;
-        loaded.problems.push_back({ConfigErrc::unreadable, path, 0, 0, "",
-                                   std::string("cannot be read: ") + std::strerror(errno) + "; check the path and its permissions"});
+        loaded.problems.push_back(
+            {ConfigErrc::unreadable,
+             path,
+             0,
+             0,
+             "",
+             std::string("cannot be read: ") + std::strerror(errno) +
+                 "; check the path and its permissions"});
         return loaded;
     }
     const auto slash = path.rfind('/');
     const std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
     auto dot_env = std::make_shared<std::map<std::string, std::string>>();
     if (auto lines = read_file(directory + ".env")) *dot_env = parse_dot_env(*lines);
-    return load_text(*text, path, [environment, dot_env](const std::string& name) -> std::optional<std::string> {
-        if (auto value = environment(name)) return value;
-        auto found = dot_env->find(name);
-        return found == dot_env->end() ? std::nullopt : std::optional(found->second);
-    });
+    return load_text(
+        *text, path, [environment, dot_env](const std::string& name) -> std::optional<std::string> {
+            if (auto value = environment(name)) return value;
+            auto found = dot_env->find(name);
+            return found == dot_env->end() ? std::nullopt : std::optional(found->second);
+        });
 }
 
 Loaded load_defaults() {

@@ -8,14 +8,18 @@
 namespace berth::config {
 namespace {
 
-std::optional<std::string> no_environment(const std::string&) { return std::nullopt; }
+std::optional<std::string> no_environment(const std::string&) {
+    return std::nullopt;
+}
 
 std::string first_problem(const std::string& yaml) {
     auto loaded = load_text(yaml, "berth.yaml", no_environment);
     return loaded.problems.empty() ? "" : loaded.problems.front().to_string();
 }
 
-std::filesystem::path testdata() { return std::filesystem::path(__FILE__).parent_path() / "testdata"; }
+std::filesystem::path testdata() {
+    return std::filesystem::path(__FILE__).parent_path() / "testdata";
+}
 
 TEST(Config, TheFirstPublishedFileStaysValid) {
     auto loaded = load_file(testdata() / "issue_3.yaml", no_environment);
@@ -44,59 +48,93 @@ struct ProblemCase {
 };
 
 constexpr ProblemCase kProblems[] = {
-    {"TypoAtTheTop", "bind_url: http://127.0.0.1:8000\nspawnr: docker\n",
+    {"TypoAtTheTop",
+     "bind_url: http://127.0.0.1:8000\nspawnr: docker\n",
      "berth.yaml:2:1: unknown key 'spawnr'; did you mean 'spawner'?"},
-    {"TypoInASection", "docker:\n  image: a\n  netwrok: b\n",
+    {"TypoInASection",
+     "docker:\n  image: a\n  netwrok: b\n",
      "berth.yaml:3:3: unknown key 'netwrok'; did you mean 'network'?"},
-    {"TypoInAnElement", "gpu:\n  devices:\n    - {uuid: GPU-a, memry: 8G}\n",
+    {"TypoInAnElement",
+     "gpu:\n  devices:\n    - {uuid: GPU-a, memry: 8G}\n",
      "berth.yaml:3:21: unknown key 'memry'; did you mean 'memory'?"},
-    {"NothingNear", "gpu: {zebra: 1}\n", "berth.yaml:1:7: unknown key 'zebra' in 'gpu'; `berth config defaults` lists every key"},
-    {"WrongType", "gpu: {oversubscription: many}\n",
+    {"NothingNear",
+     "gpu: {zebra: 1}\n",
+     "berth.yaml:1:7: unknown key 'zebra' in 'gpu'; `berth config defaults` lists every key"},
+    {"WrongType",
+     "gpu: {oversubscription: many}\n",
      "berth.yaml:1:25: 'gpu.oversubscription' must be a whole number, not the text 'many'"},
     {"ListForText", "state_dir: [a]\n", "berth.yaml:1:12: 'state_dir' must be text, not a list"},
-    {"TextForSection", "docker: image\n",
+    {"TextForSection",
+     "docker: image\n",
      "berth.yaml:1:9: 'docker' must be a section with keys of its own, not the text 'image'"},
-    {"TextForList", "authentication: {admins: ann}\n",
+    {"TextForList",
+     "authentication: {admins: ann}\n",
      "berth.yaml:1:26: 'authentication.admins' must be a list of texts, not the text 'ann'"},
-    {"OutOfRange", "gpu: {oversubscription: 0}\n",
+    {"OutOfRange",
+     "gpu: {oversubscription: 0}\n",
      "berth.yaml:1:25: 'gpu.oversubscription' must be from 1 to 1000, not 0"},
-    {"DurationOutOfRange", "spawn: {start_timeout: 0s}\n",
+    {"DurationOutOfRange",
+     "spawn: {start_timeout: 0s}\n",
      "berth.yaml:1:24: 'spawn.start_timeout' must be from 1 to 86400 seconds, not 0"},
-    {"NotADuration", "spawn: {start_timeout: soon}\n",
-     "berth.yaml:1:24: 'spawn.start_timeout' must be a duration like '30s', '5m' or '2h', not the text 'soon'"},
-    {"NotASize", "profiles: [{name: a, memory: much}]\n",
+    {"NotADuration",
+     "spawn: {start_timeout: soon}\n",
+     "berth.yaml:1:24: 'spawn.start_timeout' must be a duration like '30s', '5m' or '2h', not the text "
+     "'soon'"},
+    {"NotASize",
+     "profiles: [{name: a, memory: much}]\n",
      "berth.yaml:1:30: 'profiles[0].memory' must be a size like '512M' or '8G', not the text 'much'"},
-    {"NotAllowed", "spawner: dokcer\n",
+    {"NotAllowed",
+     "spawner: dokcer\n",
      "berth.yaml:1:10: 'spawner' must be one of auto, docker, local, not 'dokcer'; did you mean 'docker'?"},
-    {"MissingVariable", "docker: {image: \"${NOTEBOOK}\"}\n",
-     "berth.yaml:1:17: the environment variable 'NOTEBOOK' is not set; set it, write it into .env beside this file, "
+    {"MissingVariable",
+     "docker: {image: \"${NOTEBOOK}\"}\n",
+     "berth.yaml:1:17: the environment variable 'NOTEBOOK' is not set; set it, write it into .env beside "
+     "this file, "
      "or give a default: ${NOTEBOOK:-value}"},
-    {"DuplicateKey", "state_dir: a\nstate_dir: b\n",
+    {"DuplicateKey",
+     "state_dir: a\nstate_dir: b\n",
      "berth.yaml:2:1: the key 'state_dir' is given twice; keep one of them"},
-    {"NotYaml", "docker: {image: a\n", "berth.yaml:2:1: this is not YAML: end of map flow not found; check indentation, quotes and brackets"},
-    {"NoMapping", "hello\n",
+    {"NotYaml",
+     "docker: {image: a\n",
+     "berth.yaml:2:1: this is not YAML: end of map flow not found; check indentation, quotes and brackets"},
+    {"NoMapping",
+     "hello\n",
      "berth.yaml:1:1: this is no configuration: expected 'key: value' lines, found the text 'hello'"},
-    {"TwoDocuments", "state_dir: a\n---\nstate_dir: b\n", "berth.yaml:3:1: the file holds a second document; keep one"},
-    {"TwoProfilesOfOneName", "profiles:\n  - name: a\n  - name: a\n",
+    {"TwoDocuments",
+     "state_dir: a\n---\nstate_dir: b\n",
+     "berth.yaml:3:1: the file holds a second document; keep one"},
+    {"TwoProfilesOfOneName",
+     "profiles:\n  - name: a\n  - name: a\n",
      "berth.yaml:3:5: two of 'profiles' are called 'a'; rename or remove one"},
     {"ProfileWithoutName", "profiles:\n  - gpus: 1\n", "berth.yaml:2:5: 'profiles[0].name' is missing"},
-    {"FewerAllowedThanGiven", "profiles:\n  - {name: a, gpus: 2, max_gpus: 1}\n",
+    {"FewerAllowedThanGiven",
+     "profiles:\n  - {name: a, gpus: 2, max_gpus: 1}\n",
      "berth.yaml:2:24: profile 'a' gives 2 GPUs but allows only 1; raise max_gpus or lower gpus"},
-    {"ShortServiceToken", "services:\n  - name: ops\n    api_token: abc\n",
-     "berth.yaml:3:5: the api_token of service 'ops' has 3 characters; it must have 8 to 64 (try: openssl rand -hex 32)"},
-    {"NoImage", "spawner: docker\n",
-     "berth.yaml: spawner is docker but there is no image: set docker.image, or list profiles that name theirs"},
-    {"DeviceTwice", "gpu: {devices: [GPU-a, GPU-a]}\n",
+    {"ShortServiceToken",
+     "services:\n  - name: ops\n    api_token: abc\n",
+     "berth.yaml:3:5: the api_token of service 'ops' has 3 characters; it must have 8 to 64 (try: openssl "
+     "rand -hex 32)"},
+    {"NoImage",
+     "spawner: docker\n",
+     "berth.yaml: spawner is docker but there is no image: set docker.image, or list profiles that name "
+     "theirs"},
+    {"DeviceTwice",
+     "gpu: {devices: [GPU-a, GPU-a]}\n",
      "berth.yaml:1:24: two of 'gpu.devices' are called 'GPU-a'; rename or remove one"},
-    {"HttpsBind", "bind_url: https://0.0.0.0:443\n",
-     "berth.yaml:1:1: 'bind_url' must look like http://127.0.0.1:8000 or http://*:8000/base/; for https put a TLS "
+    {"HttpsBind",
+     "bind_url: https://0.0.0.0:443\n",
+     "berth.yaml:1:1: 'bind_url' must look like http://127.0.0.1:8000 or http://*:8000/base/; for https put "
+     "a TLS "
      "terminator in front and set public_url"},
 };
 
 class ConfigProblem : public testing::TestWithParam<ProblemCase> {};
-TEST_P(ConfigProblem, SaysWhereWhatAndWhatToDo) { EXPECT_EQ(first_problem(GetParam().yaml), GetParam().message); }
-INSTANTIATE_TEST_SUITE_P(Golden, ConfigProblem, testing::ValuesIn(kProblems),
-                         [](const auto& each) { return std::string(each.param.name); });
+TEST_P(ConfigProblem, SaysWhereWhatAndWhatToDo) {
+    EXPECT_EQ(first_problem(GetParam().yaml), GetParam().message);
+}
+INSTANTIATE_TEST_SUITE_P(Golden, ConfigProblem, testing::ValuesIn(kProblems), [](const auto& each) {
+    return std::string(each.param.name);
+});
 
 TEST(Config, ReportsEveryProblemInOrder) {
     auto loaded = load_text("spawnr: x\ngpu: {oversubscription: 0, agnet: true}\n", "f", no_environment);
@@ -114,9 +152,11 @@ TEST(Config, FillsInVariables) {
         return std::nullopt;
     };
     auto loaded = load_text(
-        "docker: {image: '${IMAGE}', network: '${NET:-lan}-x', name_template: '{username}{servername}$${A}'}\n"
+        "docker: {image: '${IMAGE}', network: '${NET:-lan}-x', name_template: "
+        "'{username}{servername}$${A}'}\n"
         "gpu: {oversubscription: '${K}'}\nstate_dir: ${EMPTY:-s}\n",
-        "f", environment);
+        "f",
+        environment);
     ASSERT_TRUE(loaded.problems.empty()) << loaded.problems.front().to_string();
     EXPECT_EQ(loaded.options.docker.image, "nb:1");
     EXPECT_EQ(loaded.options.docker.network, "lan-x");
@@ -126,12 +166,14 @@ TEST(Config, FillsInVariables) {
 }
 
 TEST(Config, ReadsDotEnvBesideTheFileButTheEnvironmentWins) {
-    const auto directory = std::filesystem::temp_directory_path() / ("berth_config_" + std::to_string(getpid()));
+    const auto directory =
+        std::filesystem::temp_directory_path() / ("berth_config_" + std::to_string(getpid()));
     std::filesystem::create_directory(directory);
     std::ofstream(directory / ".env") << "# comment\nexport A=\"from file\"\nB=from file\n";
     std::ofstream(directory / "secret") << "0123456789\n";
-    std::ofstream(directory / "b.yaml") << "services: [{name: '${A}s'}]\nstate_dir: ${B}\n"
-                                        << "authentication: {dummy: {password: {file: " << (directory / "secret").string() << "}}}\n";
+    std::ofstream(directory / "b.yaml")
+        << "services: [{name: '${A}s'}]\nstate_dir: ${B}\n"
+        << "authentication: {dummy: {password: {file: " << (directory / "secret").string() << "}}}\n";
     auto loaded = load_file(directory / "b.yaml", [](const std::string& name) -> std::optional<std::string> {
         return name == "B" ? std::optional<std::string>("from environment") : std::nullopt;
     });
@@ -144,12 +186,15 @@ TEST(Config, ReadsDotEnvBesideTheFileButTheEnvironmentWins) {
 TEST(Config, UnreadableFileIsOneProblem) {
     auto loaded = load_file("/nonexistent/berth.yaml", no_environment);
     ASSERT_EQ(loaded.problems.size(), 1U);
-    EXPECT_EQ(loaded.problems[0].to_string(),
-              "/nonexistent/berth.yaml: cannot be read: No such file or directory; check the path and its permissions");
+    EXPECT_EQ(
+        loaded.problems[0].to_string(),
+        "/nonexistent/berth.yaml: cannot be read: No such file or directory; check the path and its "
+        "permissions");
 }
 
 TEST(Config, ReadsSizesDurationsVolumesAndObjects) {
-    auto loaded = load_text(R"(
+    auto loaded = load_text(
+        R"(
 spawn: {start_timeout: 2m, environment: {A: 1, B: "x"}}
 docker:
   volumes: ["home-{username}:/home/jovyan", {source: /data, target: /data, read_only: true}, "/x:/y:ro"]
@@ -158,7 +203,8 @@ profiles:
   - {name: big, memory: 1.5G, cpus: 2.5, groups: [ml]}
 groups: {ml: [ann, bob]}
 )",
-                            "f", no_environment);
+        "f",
+        no_environment);
     ASSERT_TRUE(loaded.problems.empty()) << loaded.problems.front().to_string();
     const auto& o = loaded.options;
     EXPECT_EQ(o.spawn.start_timeout, seconds(120));
@@ -167,7 +213,8 @@ groups: {ml: [ann, bob]}
     EXPECT_EQ(o.docker.volumes[0].source, "home-{username}");
     EXPECT_TRUE(o.docker.volumes[1].read_only);
     EXPECT_TRUE(o.docker.volumes[2].read_only);
-    EXPECT_EQ(json::serialize(o.docker.create), R"({"Labels":{"a":"1","b":2},"Tty":false,"Cmd":["a",1.5E0,null]})");
+    EXPECT_EQ(
+        json::serialize(o.docker.create), R"({"Labels":{"a":"1","b":2},"Tty":false,"Cmd":["a",1.5E0,null]})");
     EXPECT_EQ(o.profiles[0].memory, Bytes{1610612736});
     EXPECT_EQ(o.profiles[0].cpus, 2.5);
     EXPECT_EQ(o.groups.at("ml").size(), 2U);
@@ -199,7 +246,12 @@ TEST(Config, DefaultsAreAFileThatChangesNothing) {
 
 TEST(Config, DocumentationNamesEveryKey) {
     const std::string page = documentation();
-    for (const char* key : {"`bind_url`", "`authentication.dummy.password`", "`gpu.oversubscription`", "`docker.volumes`", "## `profiles[]`"}) {
+    for (const char* key :
+         {"`bind_url`",
+          "`authentication.dummy.password`",
+          "`gpu.oversubscription`",
+          "`docker.volumes`",
+          "## `profiles[]`"}) {
         EXPECT_NE(page.find(key), std::string::npos) << key;
     }
 }
@@ -214,7 +266,9 @@ TEST(Config, BasePathHasBothSlashes) {
     EXPECT_EQ(options.base_path(), "/lab/");
 }
 
-TEST(Config, DefaultsHaveNoProblem) { EXPECT_TRUE(load_defaults().problems.empty()); }
+TEST(Config, DefaultsHaveNoProblem) {
+    EXPECT_TRUE(load_defaults().problems.empty());
+}
 
 }  // namespace
 }  // namespace berth::config

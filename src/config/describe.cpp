@@ -5,9 +5,19 @@
 namespace berth::config {
 
 std::string_view type_name(const Field& field) {
-    constexpr std::string_view kNames[] = {"text",   "true or false", "number",        "number",
-                                           "duration", "number",      "size",          "secret",
-                                           "list of texts", "map of texts", "map of lists", "object"};
+    constexpr std::string_view kNames[] = {
+        "text",
+        "true or false",
+        "number",
+        "number",
+        "duration",
+        "number",
+        "size",
+        "secret",
+        "list of texts",
+        "map of texts",
+        "map of lists",
+        "object"};
     return kNames[field.index()];
 }
 
@@ -53,7 +63,9 @@ public:
         describe_(visitor, blank);
     }
     std::string_view short_form() const override { return kShortForm<T>; }
-    bool set_from_text(std::size_t index, std::string_view text) override { return from_text(items_[index], text); }
+    bool set_from_text(std::size_t index, std::string_view text) override {
+        return from_text(items_[index], text);
+    }
 
 private:
     std::vector<T>& items_;
@@ -69,147 +81,198 @@ void list_of(Visitor& v, const Doc& doc, std::vector<T>& items, void (*describe_
 constexpr std::int64_t kDay = 86400;
 
 void describe_volume(Visitor& v, VolumeMount& o) {
-    v.field({"source", "Volume name or absolute path on the host; may hold {username} and {servername}."}, &o.source);
+    v.field(
+        {"source", "Volume name or absolute path on the host; may hold {username} and {servername}."},
+        &o.source);
     v.field({"target", "Absolute path in the container."}, &o.target);
     v.field({"read_only", "Whether the notebook may only read it."}, &o.read_only);
 }
 
 void describe_authentication(Visitor& v, AuthenticationOptions& o) {
-    v.field({.key = "method",
-             .help = "How people prove who they are: password (Berth's own accounts) or dummy (trials only).",
-             .jupyterhub = "JupyterHub.authenticator_class",
-             .allowed = {"password", "dummy"}},
-            &o.method);
-    v.section({"dummy", "For trials: any name with one shared password. Every page then says so."},
-              [&o](Visitor& inner) {
-                  inner.field({"password", "The password everybody shares; empty accepts any.",
-                               "DummyAuthenticator.password"},
-                              &o.dummy.password);
-              });
-    v.field({"admins", "Users who are administrators from their first sign-in on.", "Authenticator.admin_users"},
-            &o.admins);
-    v.field({"allow_all", "Let everybody in who can prove who they are, when allowed_users is empty.",
-             "Authenticator.allow_all"},
-            &o.allow_all);
-    v.field({"allowed_users", "When not empty, only these users and administrators may sign in.",
-             "Authenticator.allowed_users"},
-            &o.allowed_users);
-    v.field({"blocked_users", "Users who may not sign in, whatever else allows them.", "Authenticator.blocked_users"},
-            &o.blocked_users);
-    v.field({.key = "tries_before_delay",
-             .help = "Failed sign-ins per account and per address before further tries are slowed down.",
-             .min = 1,
-             .max = 1000},
-            &o.tries_before_delay);
-    v.field({.key = "cookie_max_age",
-             .help = "How long a sign-in lasts.",
-             .jupyterhub = "JupyterHub.cookie_max_age_days",
-             .min = 60,
-             .max = 365 * kDay},
-            &o.cookie_max_age);
-    v.field({.key = "oauth_token_max_age",
-             .help = "How long a browser's access to a notebook server lasts before it is renewed.",
-             .jupyterhub = "JupyterHub.oauth_token_expires_in",
-             .min = 60,
-             .max = 365 * kDay},
-            &o.oauth_token_max_age);
-    v.field({"oauth_require_pkce",
-             "Refuse OAuth clients that send no code challenge. Locks out notebook images older than JupyterHub 6.",
-             "JupyterHub.oauth_require_pkce"},
-            &o.oauth_require_pkce);
+    v.field(
+        {.key = "method",
+         .help = "How people prove who they are: password (Berth's own accounts) or dummy (trials only).",
+         .jupyterhub = "JupyterHub.authenticator_class",
+         .allowed = {"password", "dummy"}},
+        &o.method);
+    v.section(
+        {"dummy", "For trials: any name with one shared password. Every page then says so."},
+        [&o](Visitor& inner) {
+            inner.field(
+                {"password",
+                 "The password everybody shares; empty accepts any.",
+                 "DummyAuthenticator.password"},
+                &o.dummy.password);
+        });
+    v.field(
+        {"admins", "Users who are administrators from their first sign-in on.", "Authenticator.admin_users"},
+        &o.admins);
+    v.field(
+        {"allow_all",
+         "Let everybody in who can prove who they are, when allowed_users is empty.",
+         "Authenticator.allow_all"},
+        &o.allow_all);
+    v.field(
+        {"allowed_users",
+         "When not empty, only these users and administrators may sign in.",
+         "Authenticator.allowed_users"},
+        &o.allowed_users);
+    v.field(
+        {"blocked_users",
+         "Users who may not sign in, whatever else allows them.",
+         "Authenticator.blocked_users"},
+        &o.blocked_users);
+    v.field(
+        {.key = "tries_before_delay",
+         .help = "Failed sign-ins per account and per address before further tries are slowed down.",
+         .min = 1,
+         .max = 1000},
+        &o.tries_before_delay);
+    v.field(
+        {.key = "cookie_max_age",
+         .help = "How long a sign-in lasts.",
+         .jupyterhub = "JupyterHub.cookie_max_age_days",
+         .min = 60,
+         .max = 365 * kDay},
+        &o.cookie_max_age);
+    v.field(
+        {.key = "oauth_token_max_age",
+         .help = "How long a browser's access to a notebook server lasts before it is renewed.",
+         .jupyterhub = "JupyterHub.oauth_token_expires_in",
+         .min = 60,
+         .max = 365 * kDay},
+        &o.oauth_token_max_age);
+    v.field(
+        {"oauth_require_pkce",
+         "Refuse OAuth clients that send no code challenge. Locks out notebook images older than JupyterHub "
+         "6.",
+         "JupyterHub.oauth_require_pkce"},
+        &o.oauth_require_pkce);
 }
 
 void describe_spawn(Visitor& v, SpawnOptions& o) {
-    v.field({.key = "start_timeout",
-             .help = "Time from the start request until the backend reports the server as running; fetching the image included.",
-             .jupyterhub = "Spawner.start_timeout",
-             .min = 1,
-             .max = kDay},
-            &o.start_timeout);
-    v.field({.key = "http_timeout",
-             .help = "Time from the server running to its first answer.",
-             .jupyterhub = "Spawner.http_timeout",
-             .min = 1,
-             .max = 3600},
-            &o.http_timeout);
-    v.field({.key = "stop_timeout",
-             .help = "Time a server has to end itself before it is killed.",
-             .jupyterhub = "DockerSpawner.stop_timeout",
-             .min = 1,
-             .max = 3600},
-            &o.stop_timeout);
-    v.field({.key = "poll_interval",
-             .help = "How often running servers are looked at, beside the engine's own events.",
-             .jupyterhub = "Spawner.poll_interval",
-             .min = 1,
-             .max = 3600},
-            &o.poll_interval);
-    v.field({.key = "concurrent_starts",
-             .help = "Starts allowed in flight; further requests get 429 with Retry-After.",
-             .jupyterhub = "JupyterHub.concurrent_spawn_limit",
-             .min = 1,
-             .max = 10'000},
-            &o.concurrent_starts);
-    v.field({.key = "active_server_limit",
-             .help = "Servers that may run at once; 0 sets no limit.",
-             .jupyterhub = "JupyterHub.active_server_limit",
-             .max = 1'000'000},
-            &o.active_server_limit);
-    v.field({"allow_named_servers", "Whether users may have more than their default server.",
-             "JupyterHub.allow_named_servers"},
-            &o.allow_named_servers);
-    v.field({.key = "named_server_limit_per_user",
-             .help = "Named servers a user may have; 0 sets no limit.",
-             .jupyterhub = "JupyterHub.named_server_limit_per_user",
-             .max = 10'000},
-            &o.named_server_limit_per_user);
-    v.field({"default_url", "The page a server opens with, below its own address.", "Spawner.default_url"},
-            &o.default_url);
-    v.field({"environment", "Variables given to every server, over all others.", "Spawner.environment"},
-            &o.environment);
+    v.field(
+        {.key = "start_timeout",
+         .help = "Time from the start request until the backend reports the server as running; fetching the "
+                 "image included.",
+         .jupyterhub = "Spawner.start_timeout",
+         .min = 1,
+         .max = kDay},
+        &o.start_timeout);
+    v.field(
+        {.key = "http_timeout",
+         .help = "Time from the server running to its first answer.",
+         .jupyterhub = "Spawner.http_timeout",
+         .min = 1,
+         .max = 3600},
+        &o.http_timeout);
+    v.field(
+        {.key = "stop_timeout",
+         .help = "Time a server has to end itself before it is killed.",
+         .jupyterhub = "DockerSpawner.stop_timeout",
+         .min = 1,
+         .max = 3600},
+        &o.stop_timeout);
+    v.field(
+        {.key = "poll_interval",
+         .help = "How often running servers are looked at, beside the engine's own events.",
+         .jupyterhub = "Spawner.poll_interval",
+         .min = 1,
+         .max = 3600},
+        &o.poll_interval);
+    v.field(
+        {.key = "concurrent_starts",
+         .help = "Starts allowed in flight; further requests get 429 with Retry-After.",
+         .jupyterhub = "JupyterHub.concurrent_spawn_limit",
+         .min = 1,
+         .max = 10'000},
+        &o.concurrent_starts);
+    v.field(
+        {.key = "active_server_limit",
+         .help = "Servers that may run at once; 0 sets no limit.",
+         .jupyterhub = "JupyterHub.active_server_limit",
+         .max = 1'000'000},
+        &o.active_server_limit);
+    v.field(
+        {"allow_named_servers",
+         "Whether users may have more than their default server.",
+         "JupyterHub.allow_named_servers"},
+        &o.allow_named_servers);
+    v.field(
+        {.key = "named_server_limit_per_user",
+         .help = "Named servers a user may have; 0 sets no limit.",
+         .jupyterhub = "JupyterHub.named_server_limit_per_user",
+         .max = 10'000},
+        &o.named_server_limit_per_user);
+    v.field(
+        {"default_url", "The page a server opens with, below its own address.", "Spawner.default_url"},
+        &o.default_url);
+    v.field(
+        {"environment", "Variables given to every server, over all others.", "Spawner.environment"},
+        &o.environment);
 }
 
 void describe_docker(Visitor& v, DockerOptions& o) {
-    v.field({"host", "Where the Docker Engine answers: unix:///path or tcp://host:port.", "DOCKER_HOST"}, &o.host);
+    v.field(
+        {"host", "Where the Docker Engine answers: unix:///path or tcp://host:port.", "DOCKER_HOST"},
+        &o.host);
     v.field({"image", "The notebook image; profiles may name another.", "DockerSpawner.image"}, &o.image);
-    v.field({"network", "Berth's own bridge network; made when it is missing.", "DockerSpawner.network_name"},
-            &o.network);
-    v.field({.key = "port",
-             .help = "The port the notebook server listens on inside its container.",
-             .jupyterhub = "Spawner.port",
-             .min = 1,
-             .max = 65535},
-            &o.port);
-    v.field({.key = "gpu_mode",
-             .help = "How GPUs reach a container: device_requests (by UUID), devices (plain device nodes), runtime "
-                     "(runtime: nvidia) or auto.",
-             .allowed = {"auto", "device_requests", "devices", "runtime"}},
-            &o.gpu_mode);
+    v.field(
+        {"network", "Berth's own bridge network; made when it is missing.", "DockerSpawner.network_name"},
+        &o.network);
+    v.field(
+        {.key = "port",
+         .help = "The port the notebook server listens on inside its container.",
+         .jupyterhub = "Spawner.port",
+         .min = 1,
+         .max = 65535},
+        &o.port);
+    v.field(
+        {.key = "gpu_mode",
+         .help =
+             "How GPUs reach a container: device_requests (by UUID), devices (plain device nodes), runtime "
+             "(runtime: nvidia) or auto.",
+         .allowed = {"auto", "device_requests", "devices", "runtime"}},
+        &o.gpu_mode);
     v.field({"devices", "Device nodes every GPU container gets with gpu_mode devices."}, &o.devices);
     v.field({"remove", "Remove the container when its server stops.", "DockerSpawner.remove"}, &o.remove);
     v.field({"pull", "Fetch a missing image at the first start.", "DockerSpawner.pull_policy"}, &o.pull);
-    v.field({"name_template", "Container names; must hold {username} and {servername}.",
-             "DockerSpawner.name_template"},
-            &o.name_template);
-    list_of(v, {"volumes", "What every container mounts.", "DockerSpawner.volumes"}, o.volumes, describe_volume);
-    v.field({"create", "Merged into every create request of the Docker API (RFC 7396).",
-             "DockerSpawner.extra_create_kwargs"},
-            &o.create);
-    v.field({"host_config", "Merged into every HostConfig of the Docker API (RFC 7396).",
-             "DockerSpawner.extra_host_config"},
-            &o.host_config);
-    v.field({"hub_address", "The address containers reach the hub at; empty: the network's gateway.",
-             "JupyterHub.hub_connect_ip"},
-            &o.hub_address);
+    v.field(
+        {"name_template",
+         "Container names; must hold {username} and {servername}.",
+         "DockerSpawner.name_template"},
+        &o.name_template);
+    list_of(
+        v, {"volumes", "What every container mounts.", "DockerSpawner.volumes"}, o.volumes, describe_volume);
+    v.field(
+        {"create",
+         "Merged into every create request of the Docker API (RFC 7396).",
+         "DockerSpawner.extra_create_kwargs"},
+        &o.create);
+    v.field(
+        {"host_config",
+         "Merged into every HostConfig of the Docker API (RFC 7396).",
+         "DockerSpawner.extra_host_config"},
+        &o.host_config);
+    v.field(
+        {"hub_address",
+         "The address containers reach the hub at; empty: the network's gateway.",
+         "JupyterHub.hub_connect_ip"},
+        &o.hub_address);
 }
 
 void describe_local(Visitor& v, LocalOptions& o) {
-    v.field({"command", "The notebook server's program; empty: jupyterhub-singleuser on PATH.", "Spawner.cmd"},
-            &o.command);
-    v.field({"system_users", "Run each server as the system user of that name; needs root.",
-             "LocalProcessSpawner"},
-            &o.system_users);
-    v.field({"home", "Directory of the notebooks; empty: STATE_DIR/homes/{username}.", "Spawner.notebook_dir"}, &o.home);
+    v.field(
+        {"command", "The notebook server's program; empty: jupyterhub-singleuser on PATH.", "Spawner.cmd"},
+        &o.command);
+    v.field(
+        {"system_users",
+         "Run each server as the system user of that name; needs root.",
+         "LocalProcessSpawner"},
+        &o.system_users);
+    v.field(
+        {"home", "Directory of the notebooks; empty: STATE_DIR/homes/{username}.", "Spawner.notebook_dir"},
+        &o.home);
 }
 
 void describe_device(Visitor& v, GpuDeviceOptions& o) {
@@ -222,20 +285,26 @@ void describe_device(Visitor& v, GpuDeviceOptions& o) {
 void describe_gpu(Visitor& v, GpuOptions& o) {
     v.field({"agent", "Read the machine's devices by NVML."}, &o.agent);
     v.field({"nvml_library", "The library the agent opens."}, &o.nvml_library);
-    v.field({.key = "oversubscription",
-             .help = "Leases one device may hold; 1 gives every device to one server alone.",
-             .min = 1,
-             .max = 1000},
-            &o.oversubscription);
-    list_of(v, {"devices", "Devices named by hand, for machines without NVML; joined with NVML's by UUID."}, o.devices,
-            describe_device);
-    v.field({.key = "poll_interval", .help = "How often the agent reads the devices.", .min = 1, .max = 3600},
-            &o.poll_interval);
-    v.field({.key = "facade_lease",
-             .help = "Time to live of leases taken through the allocator's REST interface.",
-             .min = 1,
-             .max = 30 * kDay},
-            &o.facade_lease);
+    v.field(
+        {.key = "oversubscription",
+         .help = "Leases one device may hold; 1 gives every device to one server alone.",
+         .min = 1,
+         .max = 1000},
+        &o.oversubscription);
+    list_of(
+        v,
+        {"devices", "Devices named by hand, for machines without NVML; joined with NVML's by UUID."},
+        o.devices,
+        describe_device);
+    v.field(
+        {.key = "poll_interval", .help = "How often the agent reads the devices.", .min = 1, .max = 3600},
+        &o.poll_interval);
+    v.field(
+        {.key = "facade_lease",
+         .help = "Time to live of leases taken through the allocator's REST interface.",
+         .min = 1,
+         .max = 30 * kDay},
+        &o.facade_lease);
     v.field({"simulated", "The devices are simulated; every page says so."}, &o.simulated);
 }
 
@@ -245,32 +314,44 @@ void describe_profile(Visitor& v, Profile& o) {
     v.field({"description", "One sentence under it."}, &o.description);
     v.field({"image", "The image; empty: docker.image.", "DockerSpawner.image"}, &o.image);
     v.field({.key = "gpus", .help = "GPUs given when the request does not say.", .max = 1024}, &o.gpus);
-    v.field({.key = "max_gpus", .help = "The most a request may ask for; 0: as many as gpus.", .max = 1024},
-            &o.max_gpus);
-    v.field({"gpu_exclusive", "Alone on its GPUs even when gpu.oversubscription lets them be shared."},
-            &o.gpu_exclusive);
+    v.field(
+        {.key = "max_gpus", .help = "The most a request may ask for; 0: as many as gpus.", .max = 1024},
+        &o.max_gpus);
+    v.field(
+        {"gpu_exclusive", "Alone on its GPUs even when gpu.oversubscription lets them be shared."},
+        &o.gpu_exclusive);
     v.field({"gpu_capabilities", "Driver capabilities the container asks for."}, &o.gpu_capabilities);
     v.field({"cpus", "CPU limit; none when not given.", "Spawner.cpu_limit"}, &o.cpus);
     v.field({"memory", "Memory limit; none when not given.", "Spawner.mem_limit"}, &o.memory);
     v.field({"shm_size", "Size of /dev/shm; the engine's default when not given."}, &o.shm_size);
-    list_of(v, {"volumes", "Mounted besides docker.volumes.", "DockerSpawner.volumes"}, o.volumes, describe_volume);
+    list_of(
+        v,
+        {"volumes", "Mounted besides docker.volumes.", "DockerSpawner.volumes"},
+        o.volumes,
+        describe_volume);
     v.field({"environment", "Variables for servers of this profile.", "Spawner.environment"}, &o.environment);
     v.field({"command", "The container's command; empty: the image's own.", "Spawner.cmd"}, &o.command);
     v.field({"groups", "Who may use it; empty: everybody."}, &o.groups);
-    v.field({"docker_create", "Merged into the create request of the Docker API (RFC 7396), after docker.create."},
-            &o.docker_create);
+    v.field(
+        {"docker_create",
+         "Merged into the create request of the Docker API (RFC 7396), after docker.create."},
+        &o.docker_create);
 }
 
 void describe_service(Visitor& v, ServiceOptions& o) {
     v.field({"name", "Its name, and its path below /services/."}, &o.name);
-    v.field({"api_token", "Its token: 8 to 64 characters; give it as ${VARIABLE} or {file: PATH}."}, &o.api_token);
+    v.field(
+        {"api_token", "Its token: 8 to 64 characters; give it as ${VARIABLE} or {file: PATH}."},
+        &o.api_token);
     v.field({"url", "Where it answers, if it has pages of its own."}, &o.url);
     v.field({"scopes", "What its token may do.", "JupyterHub.load_roles"}, &o.scopes);
     v.field({"admin", "Give it every administrator right; scopes say less."}, &o.admin);
-    v.field({"oauth_redirect_uri", "Where sign-ins to it come back; empty: /services/NAME/oauth_callback."},
-            &o.oauth_redirect_uri);
-    v.field({"oauth_client_allowed_scopes", "What it may ask of the people who sign in to it."},
-            &o.oauth_client_allowed_scopes);
+    v.field(
+        {"oauth_redirect_uri", "Where sign-ins to it come back; empty: /services/NAME/oauth_callback."},
+        &o.oauth_redirect_uri);
+    v.field(
+        {"oauth_client_allowed_scopes", "What it may ask of the people who sign in to it."},
+        &o.oauth_client_allowed_scopes);
     v.field({"oauth_no_confirm", "Do not ask people before they are signed in to it."}, &o.oauth_no_confirm);
     v.field({"display", "Show it in the menu to those who may use it."}, &o.display);
     v.field({"info", "Shown in the API."}, &o.info);
@@ -286,52 +367,85 @@ void describe_role(Visitor& v, RoleOptions& o) {
 }
 
 void describe_log(Visitor& v, LogOptions& o) {
-    v.field({.key = "level",
-             .help = "The least that is written.",
-             .jupyterhub = "Application.log_level",
-             .allowed = {"debug", "info", "warn", "error"}},
-            &o.level);
-    v.field({.key = "format", .help = "One line a record, as text or as JSON.", .allowed = {"text", "json"}},
-            &o.format);
+    v.field(
+        {.key = "level",
+         .help = "The least that is written.",
+         .jupyterhub = "Application.log_level",
+         .allowed = {"debug", "info", "warn", "error"}},
+        &o.level);
+    v.field(
+        {.key = "format", .help = "One line a record, as text or as JSON.", .allowed = {"text", "json"}},
+        &o.format);
 }
 
 }  // namespace
 
 void describe(Visitor& v, Options& o) {
-    v.field({"bind_url", "Where browsers connect; a path in it is the base of every address.", "JupyterHub.bind_url"},
-            &o.bind_url);
-    v.field({"public_url", "What people type, when something stands in front; empty: bind_url.",
-             "JupyterHub.public_url"},
-            &o.public_url);
-    v.field({"state_dir", "Where the database and the homes of local servers are; relative to the working directory."},
-            &o.state_dir);
-    v.field({"hub_bind", "The hub's own listener, behind the proxy; port 0 takes a free one.",
-             "JupyterHub.hub_bind_url"},
-            &o.hub_bind);
-    v.field({"trusted_proxies", "Addresses in front whose X-Forwarded-* fields are believed.",
-             "JupyterHub.trusted_downstream_ips"},
-            &o.trusted_proxies);
-    v.field({"hub_version", "Announced as X-JupyterHub-Version; clients compare it with their own."}, &o.hub_version);
-    v.field({"authenticate_metrics", "Whether /hub/metrics asks for a token with read:metrics.",
-             "JupyterHub.authenticate_prometheus"},
-            &o.authenticate_metrics);
-    v.section({"authentication", "Who may sign in, and how."}, [&o](Visitor& i) { describe_authentication(i, o.authentication); });
-    v.field({.key = "spawner",
-             .help = "Where servers run: docker, local (processes), or auto (docker when an engine answers).",
-             .jupyterhub = "JupyterHub.spawner_class",
-             .allowed = {"auto", "docker", "local"}},
-            &o.spawn.spawner);
-    v.section({"spawn", "How servers are started and watched."}, [&o](Visitor& i) { describe_spawn(i, o.spawn); });
+    v.field(
+        {"bind_url",
+         "Where browsers connect; a path in it is the base of every address.",
+         "JupyterHub.bind_url"},
+        &o.bind_url);
+    v.field(
+        {"public_url",
+         "What people type, when something stands in front; empty: bind_url.",
+         "JupyterHub.public_url"},
+        &o.public_url);
+    v.field(
+        {"state_dir",
+         "Where the database and the homes of local servers are; relative to the working directory."},
+        &o.state_dir);
+    v.field(
+        {"hub_bind",
+         "The hub's own listener, behind the proxy; port 0 takes a free one.",
+         "JupyterHub.hub_bind_url"},
+        &o.hub_bind);
+    v.field(
+        {"trusted_proxies",
+         "Addresses in front whose X-Forwarded-* fields are believed.",
+         "JupyterHub.trusted_downstream_ips"},
+        &o.trusted_proxies);
+    v.field(
+        {"hub_version", "Announced as X-JupyterHub-Version; clients compare it with their own."},
+        &o.hub_version);
+    v.field(
+        {"authenticate_metrics",
+         "Whether /hub/metrics asks for a token with read:metrics.",
+         "JupyterHub.authenticate_prometheus"},
+        &o.authenticate_metrics);
+    v.section({"authentication", "Who may sign in, and how."}, [&o](Visitor& i) {
+        describe_authentication(i, o.authentication);
+    });
+    v.field(
+        {.key = "spawner",
+         .help = "Where servers run: docker, local (processes), or auto (docker when an engine answers).",
+         .jupyterhub = "JupyterHub.spawner_class",
+         .allowed = {"auto", "docker", "local"}},
+        &o.spawn.spawner);
+    v.section(
+        {"spawn", "How servers are started and watched."}, [&o](Visitor& i) { describe_spawn(i, o.spawn); });
     v.section({"docker", "Servers in containers."}, [&o](Visitor& i) { describe_docker(i, o.docker); });
-    v.section({"local", "Servers as processes of this machine."}, [&o](Visitor& i) { describe_local(i, o.local); });
-    v.section({"gpu", "The machine's GPUs and how they are shared."}, [&o](Visitor& i) { describe_gpu(i, o.gpu); });
-    list_of(v, {"profiles", "What a start may use; empty: one made from docker.image and the devices.",
-                "KubeSpawner.profile_list"},
-            o.profiles, describe_profile);
-    v.field({"groups", "Groups made at start, and their members: {ml: [ann, bob]}.", "JupyterHub.load_groups"},
-            &o.groups);
-    list_of(v, {"services", "Programs that use the API.", "JupyterHub.services"}, o.services, describe_service);
-    list_of(v, {"roles", "Named sets of scopes and who holds them.", "JupyterHub.load_roles"}, o.roles, describe_role);
+    v.section(
+        {"local", "Servers as processes of this machine."}, [&o](Visitor& i) { describe_local(i, o.local); });
+    v.section(
+        {"gpu", "The machine's GPUs and how they are shared."}, [&o](Visitor& i) { describe_gpu(i, o.gpu); });
+    list_of(
+        v,
+        {"profiles",
+         "What a start may use; empty: one made from docker.image and the devices.",
+         "KubeSpawner.profile_list"},
+        o.profiles,
+        describe_profile);
+    v.field(
+        {"groups", "Groups made at start, and their members: {ml: [ann, bob]}.", "JupyterHub.load_groups"},
+        &o.groups);
+    list_of(
+        v, {"services", "Programs that use the API.", "JupyterHub.services"}, o.services, describe_service);
+    list_of(
+        v,
+        {"roles", "Named sets of scopes and who holds them.", "JupyterHub.load_roles"},
+        o.roles,
+        describe_role);
     v.section({"log", "What the hub writes about itself."}, [&o](Visitor& i) { describe_log(i, o.log); });
 }
 

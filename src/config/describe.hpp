@@ -1,6 +1,6 @@
-// What every option is called, means and may be: said once, here. Reading a file, checking it, printing what is in
-// force, the commented defaults and docs/configuration.md are all visitors over this description (style §6).
-// Pure; called at start and by `berth config`.
+// What every option is called, means and may be: said once, here. Reading a file, checking it, printing what
+// is in force, the commented defaults and docs/configuration.md are all visitors over this description (style
+// §6). Pure; called at start and by `berth config`.
 #pragma once
 
 #include "config/options.hpp"
@@ -27,10 +27,19 @@ struct Doc {
 };
 
 // Every type an option can have. The pointer goes to the member of the struct being described.
-using Field = std::variant<std::string*, bool*, std::uint16_t*, std::uint32_t*, seconds*, std::optional<double>*,
-                           std::optional<Bytes>*, Secret*, std::vector<std::string>*,
-                           std::map<std::string, std::string>*, std::map<std::string, std::vector<std::string>>*,
-                           json::object*>;
+using Field = std::variant<
+    std::string*,
+    bool*,
+    std::uint16_t*,
+    std::uint32_t*,
+    seconds*,
+    std::optional<double>*,
+    std::optional<Bytes>*,
+    Secret*,
+    std::vector<std::string>*,
+    std::map<std::string, std::string>*,
+    std::map<std::string, std::vector<std::string>>*,
+    json::object*>;
 // "text", "number", "duration" …: what the documentation and the wrong-type message say.
 std::string_view type_name(const Field& field);
 

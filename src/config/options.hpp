@@ -1,6 +1,7 @@
-// Every option, declared once, in a plain struct a section; config/describe.hpp says each one's key, sentence,
-// limits and JupyterHub name, and loading, checking, documenting and redacting are made from that. Defaults are
-// safe for a public address. Each room gets its struct by constructor; none reads the environment.
+// Every option, declared once, in a plain struct a section; config/describe.hpp says each one's key,
+// sentence, limits and JupyterHub name, and loading, checking, documenting and redacting are made from that.
+// Defaults are safe for a public address. Each room gets its struct by constructor; none reads the
+// environment.
 #pragma once
 
 #include "base/json.hpp"
@@ -42,11 +43,11 @@ struct VolumeMount {
 
 // What a start may use; resolved on the server, the form only suggests.
 struct Profile {
-    std::string name;          // key: [a-z0-9-]
+    std::string name;  // key: [a-z0-9-]
     std::string display_name;
     std::string description;
-    std::string image;         // docker; "" = docker.image
-    std::uint32_t gpus = 0;    // given when the request does not say
+    std::string image;           // docker; "" = docker.image
+    std::uint32_t gpus = 0;      // given when the request does not say
     std::uint32_t max_gpus = 0;  // the most a request may ask for; at least gpus
     bool gpu_exclusive = false;  // alone on its devices even when gpu.oversubscription lets them be shared
     std::vector<std::string> gpu_capabilities = {"gpu", "compute", "utility"};
@@ -55,32 +56,34 @@ struct Profile {
     std::optional<Bytes> shm_size;
     std::vector<VolumeMount> volumes;
     std::map<std::string, std::string> environment;
-    std::vector<std::string> command;         // empty: the image's own
-    std::vector<std::string> groups;          // who may use it; empty: everyone
-    json::object docker_create;               // merged into the create request (RFC 7396)
+    std::vector<std::string> command;  // empty: the image's own
+    std::vector<std::string> groups;   // who may use it; empty: everyone
+    json::object docker_create;        // merged into the create request (RFC 7396)
 };
 
 struct DockerOptions {
     std::string host = "unix:///var/run/docker.sock";
-    std::string image = "notebook:latest";    // for profiles that name none
-    std::string network = "berth";            // Berth's own bridge network; made when missing
-    std::uint16_t port = 8888;                // the single-user server's, inside
-    std::string gpu_mode = "auto";            // auto | device_requests | devices | runtime
-    std::vector<std::string> devices = {"/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"};  // with gpu_mode devices
-    bool remove = true;                       // containers are removed at stop
-    bool pull = true;                         // fetch a missing image at the first start
+    std::string image = "notebook:latest";  // for profiles that name none
+    std::string network = "berth";          // Berth's own bridge network; made when missing
+    std::uint16_t port = 8888;              // the single-user server's, inside
+    std::string gpu_mode = "auto";          // auto | device_requests | devices | runtime
+    std::vector<std::string> devices = {
+        "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"};  // with gpu_mode devices
+    bool remove = true;                                                 // containers are removed at stop
+    bool pull = true;  // fetch a missing image at the first start
     std::string name_template = "berth-{username}--{servername}";
     std::vector<VolumeMount> volumes = {{"berth-home-{username}", "/home/jovyan", false}};
-    json::object create;                      // merged into every create request (RFC 7396)
-    json::object host_config;                 // merged into every HostConfig
-    bool simulated_gpus = false;              // set by --stand-in-gpus: an engine without GPU support will do
-    std::string hub_address;                  // what containers call the hub by; "" = the network's gateway
+    json::object create;          // merged into every create request (RFC 7396)
+    json::object host_config;     // merged into every HostConfig
+    bool simulated_gpus = false;  // set by --stand-in-gpus: an engine without GPU support will do
+    std::string hub_address;      // what containers call the hub by; "" = the network's gateway
 };
 
 struct LocalOptions {
-    std::string command;      // "" = jupyterhub-singleuser found on PATH
-    bool system_users = false;  // run as the system user of that name (root only); false: as the hub's own user
-    std::string home;         // notebook directory for trials; "" = state_dir/homes/{username}
+    std::string command;  // "" = jupyterhub-singleuser found on PATH
+    bool system_users =
+        false;         // run as the system user of that name (root only); false: as the hub's own user
+    std::string home;  // notebook directory for trials; "" = state_dir/homes/{username}
 };
 
 struct SpawnOptions {
@@ -111,7 +114,7 @@ struct GpuOptions {
     std::vector<GpuDeviceOptions> devices;
     seconds poll_interval{5};
     seconds facade_lease{3600};  // time to live of leases taken through the allocator façade
-    bool simulated = false;  // set by --stand-in-gpus; every page then says so
+    bool simulated = false;      // set by --stand-in-gpus; every page then says so
 };
 
 struct ServiceOptions {
@@ -143,14 +146,14 @@ struct LogOptions {
 
 struct Options {
     std::string bind_url = "http://127.0.0.1:8000";  // where browsers connect; a path is the base_url
-    std::string public_url;                          // what users type, when something stands in front; "" = bind_url
+    std::string public_url;  // what users type, when something stands in front; "" = bind_url
     std::string state_dir = "./state";
-    std::string hub_bind = "127.0.0.1:0";            // the hub's own listener, behind the proxy
-    std::vector<std::string> trusted_proxies;        // addresses in front whose X-Forwarded-* are believed
-    std::string hub_version = "6.1.1";               // announced as X-JupyterHub-Version (hub-protocol §8.1)
+    std::string hub_bind = "127.0.0.1:0";      // the hub's own listener, behind the proxy
+    std::vector<std::string> trusted_proxies;  // addresses in front whose X-Forwarded-* are believed
+    std::string hub_version = "6.1.1";         // announced as X-JupyterHub-Version (hub-protocol §8.1)
     bool authenticate_metrics = true;
     AuthenticationOptions authentication;
-    SpawnOptions spawn;          // its `spawner` is the top-level key `spawner`, the rest section `spawn`
+    SpawnOptions spawn;  // its `spawner` is the top-level key `spawner`, the rest section `spawn`
     DockerOptions docker;
     LocalOptions local;
     GpuOptions gpu;

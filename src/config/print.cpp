@@ -1,22 +1,23 @@
 // What is in force, the commented defaults, and the reference: three visitors over one description.
+#include "base/text.hpp"
 #include "config/config.hpp"
 #include "config/describe.hpp"
-
-#include "base/text.hpp"
 
 #include <sstream>
 
 namespace berth::config {
 namespace {
 
-// A text as a YAML scalar: plain where that is unmistakable, else double-quoted as JSON (which YAML contains).
+// A text as a YAML scalar: plain where that is unmistakable, else double-quoted as JSON (which YAML
+// contains).
 std::string yaml_text(const std::string& text) {
-    const bool plain = !text.empty() && text.size() < 200 &&
-                       text.find_first_not_of(
-                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-:") == std::string::npos &&
-                       text.find_first_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ/") == 0 &&
-                       text.back() != ':' && text != "true" && text != "false" && text != "yes" && text != "no" &&
-                       text != "on" && text != "off" && text != "null" && text != "y" && text != "n";
+    const bool plain =
+        !text.empty() && text.size() < 200 &&
+        text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-:") ==
+            std::string::npos &&
+        text.find_first_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ/") == 0 &&
+        text.back() != ':' && text != "true" && text != "false" && text != "yes" && text != "no" &&
+        text != "on" && text != "off" && text != "null" && text != "y" && text != "n";
     return plain ? text : json::serialize(json::value(text));
 }
 
@@ -37,7 +38,8 @@ void add_element(std::string& out, std::string_view name, std::string_view value
 
 std::string flow_list(const std::vector<std::string>& texts) {
     std::string out = "[";
-    for (const auto& text : texts) add_element(out, "", yaml_text(text));
+    for (const auto& text : texts)
+        add_element(out, "", yaml_text(text));
     return out + "]";
 }
 
@@ -54,30 +56,37 @@ struct ValueText {
         out << **v;
         return out.str();
     }
-    std::string operator()(const std::optional<Bytes>* v) const { return *v ? std::to_string((*v)->count) : "null"; }
+    std::string operator()(const std::optional<Bytes>* v) const {
+        return *v ? std::to_string((*v)->count) : "null";
+    }
     std::string operator()(const Secret* v) const { return v->empty() ? "\"\"" : "\"[secret]\""; }
     std::string operator()(const std::vector<std::string>* v) const { return flow_list(*v); }
     std::string operator()(const std::map<std::string, std::string>* v) const {
         std::string out = "{";
-        for (const auto& [name, value] : *v) add_element(out, name, yaml_text(value));
+        for (const auto& [name, value] : *v)
+            add_element(out, name, yaml_text(value));
         return out + "}";
     }
     std::string operator()(const std::map<std::string, std::vector<std::string>>* v) const {
         std::string out = "{";
-        for (const auto& [name, list] : *v) add_element(out, name, flow_list(list));
+        for (const auto& [name, list] : *v)
+            add_element(out, name, flow_list(list));
         return out + "}";
     }
     std::string operator()(const json::object* v) const { return json::serialize(*v); }
 };
 
 // Environments often carry passwords, and so may what is merged into requests: their values are not shown.
-bool hides_values(const Doc& doc) { return doc.key == "environment"; }
+bool hides_values(const Doc& doc) {
+    return doc.key == "environment";
+}
 
 enum class Comments { no, yes };
 
 class YamlWriter final : public Visitor {
 public:
-    explicit YamlWriter(Comments comments, std::size_t depth = 0) : comments_(comments), indent_(depth * 2, ' ') {}
+    explicit YamlWriter(Comments comments, std::size_t depth = 0)
+        : comments_(comments), indent_(depth * 2, ' ') {}
 
     void field(const Doc& doc, const Field& field) override {
         comment(doc, &field);
@@ -110,7 +119,8 @@ private:
         auto* const* values = std::get_if<std::map<std::string, std::string>*>(&field);
         if (!values) return "{}";
         std::string out = "{";
-        for (const auto& [name, value] : **values) add_element(out, name, "\"[secret]\"");
+        for (const auto& [name, value] : **values)
+            add_element(out, name, "\"[secret]\"");
         return out + "}";
     }
     void comment(const Doc& doc, const Field* field) {
@@ -119,7 +129,8 @@ private:
         out_ += indent_ + "# " + std::string(doc.help);
         if (!doc.allowed.empty()) {
             out_ += " One of:";
-            for (auto name : doc.allowed) out_ += " " + std::string(name);
+            for (auto name : doc.allowed)
+                out_ += " " + std::string(name);
             out_ += ".";
         }
         if (field && std::holds_alternative<Secret*>(*field)) out_ += " May be ${VARIABLE} or {file: PATH}.";
@@ -142,8 +153,10 @@ private:
 
 std::string limits_of(const Doc& doc, const Field& field) {
     std::string out;
-    for (auto name : doc.allowed) out.append(out.empty() ? "One of `" : ", `").append(name).append("`");
-    const bool counted = std::holds_alternative<std::uint32_t*>(field) || std::holds_alternative<std::uint16_t*>(field);
+    for (auto name : doc.allowed)
+        out.append(out.empty() ? "One of `" : ", `").append(name).append("`");
+    const bool counted =
+        std::holds_alternative<std::uint32_t*>(field) || std::holds_alternative<std::uint16_t*>(field);
     if (counted && doc.max != std::numeric_limits<std::int64_t>::max()) {
         out = "From " + std::to_string(doc.min) + " to " + std::to_string(doc.max);
     }
@@ -177,7 +190,10 @@ public:
         }
     }
     std::string table() const {
-        return rows_.empty() ? "" : "| Key | Type | Default | Meaning | JupyterHub |\n| --- | --- | --- | --- | --- |\n" + rows_ + "\n";
+        return rows_.empty()
+                   ? ""
+                   : "| Key | Type | Default | Meaning | JupyterHub |\n| --- | --- | --- | --- | --- |\n" +
+                         rows_ + "\n";
     }
     const std::string& chapters() const { return chapters_; }
 
@@ -212,8 +228,10 @@ std::string defaults() {
     Options options;
     YamlWriter writer(Comments::yes);
     describe(writer, options);
-    return "# Every key of Berth's configuration with its default. `berth config check --config FILE` checks a file.\n"
-           "# ${NAME} and ${NAME:-default} take values from the environment and from .env beside the file.\n" +
+    return "# Every key of Berth's configuration with its default. `berth config check --config FILE` checks "
+           "a file.\n"
+           "# ${NAME} and ${NAME:-default} take values from the environment and from .env beside the "
+           "file.\n" +
            writer.take();
 }
 
@@ -222,8 +240,10 @@ std::string documentation() {
     MarkdownWriter writer("");
     describe(writer, options);
     return "# Configuration\n\n"
-           "One YAML file, given with `--config FILE`. Unknown keys are refused. `${NAME}` and `${NAME:-default}` take\n"
-           "values from the environment, then from `.env` beside the file. Sizes are written like `512M` or `8G`,\n"
+           "One YAML file, given with `--config FILE`. Unknown keys are refused. `${NAME}` and "
+           "`${NAME:-default}` take\n"
+           "values from the environment, then from `.env` beside the file. Sizes are written like `512M` or "
+           "`8G`,\n"
            "durations like `30s`, `5m` or `2h`. Secrets may be given as `{file: PATH}`.\n"
            "This page is made from the program: `berth config docs`.\n\n" +
            writer.table() + writer.chapters();

@@ -1,7 +1,6 @@
 // The rules between fields, and those a type cannot say.
-#include "config/config.hpp"
-
 #include "base/text.hpp"
+#include "config/config.hpp"
 
 #include <algorithm>
 #include <set>
@@ -18,8 +17,13 @@ public:
     }
     // Each name of a list is there once and looks as `is_valid` wants.
     template <class List, class NameOf, class IsValid>
-    void names(const std::string& list, const List& items, NameOf name_of, const char* member, IsValid is_valid,
-               const std::string& rule) {
+    void names(
+        const std::string& list,
+        const List& items,
+        NameOf name_of,
+        const char* member,
+        IsValid is_valid,
+        const std::string& rule) {
         std::set<std::string> seen;
         for (std::size_t i = 0; i < items.size(); ++i) {
             const std::string key = list + "[" + std::to_string(i) + "]." + member;
@@ -27,9 +31,15 @@ public:
             if (name.empty()) {
                 fail(ConfigErrc::contradictory, key, "'" + key + "' is missing");
             } else if (!is_valid(name)) {
-                fail(ConfigErrc::out_of_range, key, "'" + key + "' is '" + ellipsized(name, 40) + "': " + rule);
+                fail(
+                    ConfigErrc::out_of_range,
+                    key,
+                    "'" + key + "' is '" + ellipsized(name, 40) + "': " + rule);
             } else if (!seen.insert(name).second) {
-                fail(ConfigErrc::contradictory, key, "two of '" + list + "' are called '" + name + "'; rename or remove one");
+                fail(
+                    ConfigErrc::contradictory,
+                    key,
+                    "two of '" + list + "' are called '" + name + "'; rename or remove one");
             }
         }
     }
@@ -51,7 +61,8 @@ bool is_http_url(std::string_view url, bool allow_https) {
     if (!url.starts_with("http://") && !(https && allow_https)) return false;
     url.remove_prefix(https ? 8 : 7);
     auto authority = url.substr(0, url.find('/'));
-    if (const auto bracket = authority.rfind(']'); bracket != std::string_view::npos) authority.remove_prefix(bracket + 1);
+    if (const auto bracket = authority.rfind(']'); bracket != std::string_view::npos)
+        authority.remove_prefix(bracket + 1);
     const auto colon = authority.rfind(':');
     if (colon == std::string_view::npos) return url.find_first_of("?# ") == std::string_view::npos;
     const auto port = authority.substr(colon + 1);
@@ -62,109 +73,151 @@ bool is_http_url(std::string_view url, bool allow_https) {
 
 void check_addresses(const Options& o, Check& check) {
     if (!is_http_url(o.bind_url, false)) {
-        check.fail(ConfigErrc::out_of_range, "bind_url",
-                   "'bind_url' must look like http://127.0.0.1:8000 or http://*:8000/base/; for https put a TLS "
-                   "terminator in front and set public_url");
+        check.fail(
+            ConfigErrc::out_of_range,
+            "bind_url",
+            "'bind_url' must look like http://127.0.0.1:8000 or http://*:8000/base/; for https put a TLS "
+            "terminator in front and set public_url");
     }
     if (!o.public_url.empty() && !is_http_url(o.public_url, true)) {
-        check.fail(ConfigErrc::out_of_range, "public_url", "'public_url' must look like https://hub.example.org/");
+        check.fail(
+            ConfigErrc::out_of_range, "public_url", "'public_url' must look like https://hub.example.org/");
     }
     if (o.hub_version.empty() || o.hub_version.find_first_not_of("0123456789.") != std::string::npos ||
         o.hub_version.front() == '.' || o.hub_version.back() == '.') {
-        check.fail(ConfigErrc::out_of_range, "hub_version",
-                   "'hub_version' must be a plain version like 6.1.1; notebook servers crash on anything else");
+        check.fail(
+            ConfigErrc::out_of_range,
+            "hub_version",
+            "'hub_version' must be a plain version like 6.1.1; notebook servers crash on anything else");
     }
     for (std::size_t i = 0; i < o.trusted_proxies.size(); ++i) {
         const auto& address = o.trusted_proxies[i];
         if (address.empty() || address.find_first_not_of("0123456789abcdefABCDEF.:/") != std::string::npos) {
             const std::string key = "trusted_proxies[" + std::to_string(i) + "]";
-            check.fail(ConfigErrc::out_of_range, key, "'" + key + "' must be a numeric address, not '" + ellipsized(address, 60) + "'");
+            check.fail(
+                ConfigErrc::out_of_range,
+                key,
+                "'" + key + "' must be a numeric address, not '" + ellipsized(address, 60) + "'");
         }
     }
-    if (o.state_dir.empty()) check.fail(ConfigErrc::out_of_range, "state_dir", "'state_dir' must not be empty");
+    if (o.state_dir.empty())
+        check.fail(ConfigErrc::out_of_range, "state_dir", "'state_dir' must not be empty");
 }
 
 void check_volumes(const std::string& prefix, const std::vector<VolumeMount>& volumes, Check& check) {
     for (std::size_t i = 0; i < volumes.size(); ++i) {
         const std::string key = prefix + "[" + std::to_string(i) + "]";
-        if (volumes[i].source.empty()) check.fail(ConfigErrc::contradictory, key, "'" + key + ".source' is missing");
+        if (volumes[i].source.empty())
+            check.fail(ConfigErrc::contradictory, key, "'" + key + ".source' is missing");
         if (!volumes[i].target.starts_with('/')) {
-            check.fail(ConfigErrc::out_of_range, key, "'" + key + ".target' must be an absolute path in the container");
+            check.fail(
+                ConfigErrc::out_of_range,
+                key,
+                "'" + key + ".target' must be an absolute path in the container");
         }
     }
 }
 
 void check_profiles(const Options& o, Check& check) {
-    check.names("profiles", o.profiles, [](const Profile& p) -> const std::string& { return p.name; }, "name",
-                [](const std::string& name) { return all_of(name, "-") && name.size() <= 63; },
-                "use at most 63 lower-case letters, digits and '-'; display_name may be anything");
+    check.names(
+        "profiles",
+        o.profiles,
+        [](const Profile& p) -> const std::string& { return p.name; },
+        "name",
+        [](const std::string& name) { return all_of(name, "-") && name.size() <= 63; },
+        "use at most 63 lower-case letters, digits and '-'; display_name may be anything");
     for (std::size_t i = 0; i < o.profiles.size(); ++i) {
         const auto& profile = o.profiles[i];
         const std::string key = "profiles[" + std::to_string(i) + "]";
         if (profile.max_gpus != 0 && profile.max_gpus < profile.gpus) {
-            check.fail(ConfigErrc::contradictory, key + ".max_gpus",
-                       "profile '" + profile.name + "' gives " + std::to_string(profile.gpus) + " GPUs but allows only " +
-                           std::to_string(profile.max_gpus) + "; raise max_gpus or lower gpus");
+            check.fail(
+                ConfigErrc::contradictory,
+                key + ".max_gpus",
+                "profile '" + profile.name + "' gives " + std::to_string(profile.gpus) +
+                    " GPUs but allows only " + std::to_string(profile.max_gpus) +
+                    "; raise max_gpus or lower gpus");
         }
         if (o.spawn.spawner == "docker" && profile.image.empty() && o.docker.image.empty()) {
-            check.fail(ConfigErrc::contradictory, key + ".image",
-                       "profile '" + profile.name + "' names no image and docker.image is not set; set one of them");
+            check.fail(
+                ConfigErrc::contradictory,
+                key + ".image",
+                "profile '" + profile.name + "' names no image and docker.image is not set; set one of them");
         }
         check_volumes(key + ".volumes", profile.volumes, check);
     }
     if (o.spawn.spawner == "docker" && o.profiles.empty() && o.docker.image.empty()) {
-        check.fail(ConfigErrc::contradictory, "docker.image",
-                   "spawner is docker but there is no image: set docker.image, or list profiles that name theirs");
+        check.fail(
+            ConfigErrc::contradictory,
+            "docker.image",
+            "spawner is docker but there is no image: set docker.image, or list profiles that name theirs");
     }
     check_volumes("docker.volumes", o.docker.volumes, check);
     if (o.docker.name_template.find("{username}") == std::string::npos ||
         o.docker.name_template.find("{servername}") == std::string::npos) {
-        check.fail(ConfigErrc::contradictory, "docker.name_template",
-                   "'docker.name_template' must hold {username} and {servername}, or two servers get one name");
+        check.fail(
+            ConfigErrc::contradictory,
+            "docker.name_template",
+            "'docker.name_template' must hold {username} and {servername}, or two servers get one name");
     }
 }
 
 void check_services(const Options& o, Check& check) {
-    check.names("services", o.services, [](const ServiceOptions& s) -> const std::string& { return s.name; }, "name",
-                [](const std::string& name) {
-                    return name.find_first_of("/% ") == std::string::npos &&
-                           name.find_first_not_of('.') != std::string::npos;
-                },
-                "service names hold no '/', '%' or space and are not only dots");
+    check.names(
+        "services",
+        o.services,
+        [](const ServiceOptions& s) -> const std::string& { return s.name; },
+        "name",
+        [](const std::string& name) {
+            return name.find_first_of("/% ") == std::string::npos &&
+                   name.find_first_not_of('.') != std::string::npos;
+        },
+        "service names hold no '/', '%' or space and are not only dots");
     for (std::size_t i = 0; i < o.services.size(); ++i) {
         const auto& service = o.services[i];
         const auto size = service.api_token.reveal().size();
         const std::string key = "services[" + std::to_string(i) + "].api_token";
         if (size != 0 && (size < 8 || size > 64)) {
-            check.fail(ConfigErrc::out_of_range, key,
-                       "the api_token of service '" + service.name + "' has " + std::to_string(size) +
-                           " characters; it must have 8 to 64 (try: openssl rand -hex 32)");
+            check.fail(
+                ConfigErrc::out_of_range,
+                key,
+                "the api_token of service '" + service.name + "' has " + std::to_string(size) +
+                    " characters; it must have 8 to 64 (try: openssl rand -hex 32)");
         }
         for (std::size_t j = 0; j < i; ++j) {
             if (size != 0 && service.api_token.equals(o.services[j].api_token.reveal())) {
-                check.fail(ConfigErrc::contradictory, key,
-                           "services '" + o.services[j].name + "' and '" + service.name + "' have the same api_token; give each its own");
+                check.fail(
+                    ConfigErrc::contradictory,
+                    key,
+                    "services '" + o.services[j].name + "' and '" + service.name +
+                        "' have the same api_token; give each its own");
             }
         }
     }
 }
 
 void check_roles(const Options& o, Check& check) {
-    check.names("roles", o.roles, [](const RoleOptions& r) -> const std::string& { return r.name; }, "name",
-                [](const std::string& name) {
-                    return name.size() >= 3 && name.size() <= 255 && all_of(name, "-_~.") && name.front() >= 'a' &&
-                           name.back() != '-' && name.back() != '_' && name.back() != '~' && name.back() != '.';
-                },
-                "role names have 3 to 255 lower-case letters, digits and -_~., and begin with a letter");
+    check.names(
+        "roles",
+        o.roles,
+        [](const RoleOptions& r) -> const std::string& { return r.name; },
+        "name",
+        [](const std::string& name) {
+            return name.size() >= 3 && name.size() <= 255 && all_of(name, "-_~.") && name.front() >= 'a' &&
+                   name.back() != '-' && name.back() != '_' && name.back() != '~' && name.back() != '.';
+        },
+        "role names have 3 to 255 lower-case letters, digits and -_~., and begin with a letter");
 }
 
 void check_gpus(const Options& o, Check& check) {
-    check.names("gpu.devices", o.gpu.devices, [](const GpuDeviceOptions& d) -> const std::string& { return d.uuid; },
-                "uuid",
-                [](const std::string& uuid) {
-                    return uuid.size() <= 128 && uuid.find_first_of(", \t") == std::string::npos;
-                },
-                "write it as `nvidia-smi -L` prints it");
+    check.names(
+        "gpu.devices",
+        o.gpu.devices,
+        [](const GpuDeviceOptions& d) -> const std::string& { return d.uuid; },
+        "uuid",
+        [](const std::string& uuid) {
+            return uuid.size() <= 128 && uuid.find_first_of(", \t") == std::string::npos;
+        },
+        "write it as `nvidia-smi -L` prints it");
     if (!o.spawn.default_url.empty() && !o.spawn.default_url.starts_with('/')) {
         check.fail(ConfigErrc::out_of_range, "spawn.default_url", "'spawn.default_url' must begin with '/'");
     }

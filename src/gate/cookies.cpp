@@ -19,7 +19,8 @@ std::string signature(const Secret& secret, std::string_view purpose, std::strin
 }  // namespace
 
 std::string make_login_value(const Secret& secret, std::string_view cookie_id, Timestamp issued) {
-    const auto unix_time = std::chrono::duration_cast<std::chrono::seconds>(issued.time_since_epoch()).count();
+    const auto unix_time =
+        std::chrono::duration_cast<std::chrono::seconds>(issued.time_since_epoch()).count();
     std::string value = "1.";
     value.append(std::to_string(unix_time)).append(".").append(cookie_id);
     std::string signed_with = signature(secret, "login", value);
@@ -35,7 +36,8 @@ std::optional<std::string> read_login_value(
     std::int64_t unix_time = 0;
     const auto [end, ec] = std::from_chars(parts[1].data(), parts[1].data() + parts[1].size(), unix_time);
     if (ec != std::errc{} || end != parts[1].data() + parts[1].size()) return std::nullopt;
-    const auto age = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count() - unix_time;
+    const auto age =
+        std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count() - unix_time;
     if (age > max_age.count() || age < -kClockSkew.count()) return std::nullopt;
     return std::string(parts[2]);
 }

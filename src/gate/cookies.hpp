@@ -1,5 +1,5 @@
-// The two signed values that browsers carry: who signed in, and the XSRF token (hub-protocol §6.1, §6.4). Pure:
-// made and checked from the secret, the time and the request's own facts.
+// The two signed values that browsers carry: who signed in, and the XSRF token (hub-protocol §6.1, §6.4).
+// Pure: made and checked from the secret, the time and the request's own facts.
 #pragma once
 
 #include "base/secret.hpp"

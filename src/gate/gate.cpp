@@ -1,9 +1,8 @@
 #include "gate/gate.hpp"
 
-#include "gate/next_url.hpp"
-
 #include "base/random.hpp"
 #include "base/text.hpp"
+#include "gate/next_url.hpp"
 
 namespace berth::gate {
 namespace {
@@ -37,7 +36,8 @@ bool xsrf_applies(const http::Request& request, const Visit& visit) {
     if (visit.principal.by_token) return false;
     if (visit.surface != Surface::api) return !is_safe(request.method) && needs_xsrf(request);
     if (request.method == http::Method::head || request.method == http::Method::options) return false;
-    // Scripts without credentials get the plain 403; another site's page must not learn whether there are some.
+    // Scripts without credentials get the plain 403; another site's page must not learn whether there are
+    // some.
     if (!visit.principal.authenticated() && !request.headers.find("Origin")) return false;
     return needs_xsrf(request);
 }
@@ -76,14 +76,18 @@ http::Cookie xsrf_cookie(std::string value, std::string path) {
     return cookie;
 }
 
-std::string error_method(const http::Request& request) { return std::string(http::name_of(request.method)); }
+std::string error_method(const http::Request& request) {
+    return std::string(http::name_of(request.method));
+}
 
 }  // namespace
 
 std::string_view text_of(GateErrc reason) {
     switch (reason) {
-        case GateErrc::xsrf_missing: return "xsrf_missing";
-        case GateErrc::xsrf_mismatch: return "xsrf_mismatch";
+        case GateErrc::xsrf_missing:
+            return "xsrf_missing";
+        case GateErrc::xsrf_mismatch:
+            return "xsrf_mismatch";
     }
     return "gate";
 }
@@ -155,7 +159,8 @@ Visit Gate::identify(const http::Request& request, Surface surface, Timestamp no
     }
     visit.session_id = request.cookie(kSessionCookie).value_or("");
     const auto* user = user_of_cookie(request, now, visit);
-    const bool refused = surface == Surface::api && request.method == http::Method::post && !is_json_or_untyped(request);
+    const bool refused =
+        surface == Surface::api && request.method == http::Method::post && !is_json_or_untyped(request);
     if (user && !refused) {
         visit.principal = directory_.principal_of(*user);
         if (visit.session_id.empty()) {
@@ -173,7 +178,9 @@ Visit Gate::identify(const http::Request& request, Surface surface, Timestamp no
 }
 
 void Gate::record_activity(const Visit& visit, Timestamp now) const {
-    auto is_news = [now](const std::optional<Timestamp>& last) { return !last || now - *last >= kActivityResolution; };
+    auto is_news = [now](const std::optional<Timestamp>& last) {
+        return !last || now - *last >= kActivityResolution;
+    };
     bool of_server = visit.principal.server.has_value();
     if (visit.principal.token) {
         if (const auto* token = directory_.find(*visit.principal.token)) {
@@ -194,9 +201,11 @@ Result<void> Gate::check_xsrf(const http::Request& request, const Visit& visit) 
         return Error{GateErrc::xsrf_missing, "'_xsrf' argument missing from " + error_method(request)};
     }
     bool held = false;  // several cookies of this name may come, from nested paths
-    for (const auto& cookie : request.cookies(kXsrfCookie)) held = held || equal_constant_time(cookie, visit.xsrf_token);
+    for (const auto& cookie : request.cookies(kXsrfCookie))
+        held = held || equal_constant_time(cookie, visit.xsrf_token);
     if (!held || !equal_constant_time(submitted, visit.xsrf_token)) {
-        return Error{GateErrc::xsrf_mismatch, "XSRF cookie does not match " + error_method(request) + " argument"};
+        return Error{
+            GateErrc::xsrf_mismatch, "XSRF cookie does not match " + error_method(request) + " argument"};
     }
     return {};
 }
@@ -225,8 +234,12 @@ void Gate::add_cookies(
     set_cookie(response, std::move(xsrf), request);
 }
 
-void Gate::sign_in(const http::Request& request, const identity::User& user, Timestamp now, Visit& visit,
-                   http::Response& response) const {
+void Gate::sign_in(
+    const http::Request& request,
+    const identity::User& user,
+    Timestamp now,
+    Visit& visit,
+    http::Response& response) const {
     visit.principal = directory_.principal_of(user);
     // Never the one from before: whoever planted it would share the session (session fixation).
     visit.session_id = random_hex(16);

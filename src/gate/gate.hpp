@@ -1,6 +1,6 @@
-// Who asks, and may this browser be believed: from a request to a Principal, the cookies that keep it, and the XSRF
-// rule (hub-protocol §6, §7.1, CVE-2024-28233, CVE-2026-40864). What a principal may do is access/'s question.
-// Owned by app/, hub strand only, no I/O.
+// Who asks, and may this browser be believed: from a request to a Principal, the cookies that keep it, and
+// the XSRF rule (hub-protocol §6, §7.1, CVE-2024-28233, CVE-2026-40864). What a principal may do is access/'s
+// question. Owned by app/, hub strand only, no I/O.
 #pragma once
 
 #include "access/principal.hpp"
@@ -34,10 +34,10 @@ enum class Surface {
 struct Visit {
     access::Principal principal;
     Surface surface = Surface::page;
-    std::string session_id;        // of the browser, "" when it has none
-    std::string xsrf_token;        // the one that is valid for this visit
-    bool session_is_new = false;   // the cookie has to be set
-    bool login_is_invalid = false; // the login cookie lies or is too old: to be cleared
+    std::string session_id;         // of the browser, "" when it has none
+    std::string xsrf_token;         // the one that is valid for this visit
+    bool session_is_new = false;    // the cookie has to be set
+    bool login_is_invalid = false;  // the login cookie lies or is too old: to be cleared
 };
 
 class Gate {
@@ -50,14 +50,19 @@ public:
     // Errors: xsrf_missing, xsrf_mismatch; both 403 with JupyterHub's words.
     Result<void> check_xsrf(const http::Request& request, const Visit& visit) const;
 
-    // The cookies an answer to this visit carries: a new session id, a cleared login cookie, and on a page that was
-    // navigated to the XSRF token when the browser does not hold it. Nothing on answers to tokens or to nobody's API
-    // calls: clients of 6.x keep cookies of any answer (§4.5).
+    // The cookies an answer to this visit carries: a new session id, a cleared login cookie, and on a page
+    // that was navigated to the XSRF token when the browser does not hold it. Nothing on answers to tokens or
+    // to nobody's API calls: clients of 6.x keep cookies of any answer (§4.5).
     enum class Renders { nothing, page };
-    void add_cookies(const http::Request& request, const Visit& visit, Renders renders, http::Response& response) const;
+    void add_cookies(
+        const http::Request& request, const Visit& visit, Renders renders, http::Response& response) const;
     // After signing in: login cookie, session id and XSRF token; `visit` becomes that of the user.
-    void sign_in(const http::Request& request, const identity::User& user, Timestamp now, Visit& visit,
-                 http::Response& response) const;
+    void sign_in(
+        const http::Request& request,
+        const identity::User& user,
+        Timestamp now,
+        Visit& visit,
+        http::Response& response) const;
     // Clears everything the hub has set (§6.7).
     void clear_cookies(const http::Request& request, http::Response& response) const;
 
@@ -81,7 +86,8 @@ private:
     Secret secret_;
 };
 
-// The token of "Authorization: token X" or "Bearer X", scheme in any case, one word after it; "" otherwise (§7.1).
+// The token of "Authorization: token X" or "Bearer X", scheme in any case, one word after it; "" otherwise
+// (§7.1).
 std::string_view header_token(const http::Request& request);
 
 }  // namespace berth::gate

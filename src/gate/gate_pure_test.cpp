@@ -56,7 +56,9 @@ TEST_P(Next, IsLocalOrRefused) {
         EXPECT_EQ(got, GetParam().want);
     }
 }
-INSTANTIATE_TEST_SUITE_P(Table, Next, testing::ValuesIn(kNext), [](const auto& each) { return std::string(each.param.name); });
+INSTANTIATE_TEST_SUITE_P(Table, Next, testing::ValuesIn(kNext), [](const auto& each) {
+    return std::string(each.param.name);
+});
 
 const Secret kSecret(std::string(32, 's'));
 const Timestamp kNow = *parse_rfc3339("2026-01-02T03:04:05Z");
@@ -86,7 +88,9 @@ TEST(XsrfToken, DiffersBySessionAndByPerson) {
     EXPECT_EQ(token, make_xsrf_token(kSecret, "s1", "ann"));
     EXPECT_NE(token, make_xsrf_token(kSecret, "s2", "ann"));
     EXPECT_NE(token, make_xsrf_token(kSecret, "s1", "bob"));
-    EXPECT_NE(make_xsrf_token(kSecret, "", anonymous_id("10.0.0.1", "a")), make_xsrf_token(kSecret, "", anonymous_id("10.0.0.2", "a")));
+    EXPECT_NE(
+        make_xsrf_token(kSecret, "", anonymous_id("10.0.0.1", "a")),
+        make_xsrf_token(kSecret, "", anonymous_id("10.0.0.2", "a")));
 }
 
 std::string_view token_in(std::string_view value) {

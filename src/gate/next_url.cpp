@@ -5,8 +5,8 @@
 namespace berth::gate {
 namespace {
 
-// Browsers drop tabs and line ends anywhere in a URL and read a backslash as a slash, so both are encoded before
-// anything is decided; so is whatever does not belong into a header field.
+// Browsers drop tabs and line ends anywhere in a URL and read a backslash as a slash, so both are encoded
+// before anything is decided; so is whatever does not belong into a header field.
 std::string sanitized(std::string_view next) {
     constexpr char kHex[] = "0123456789ABCDEF";
     std::string out;
@@ -31,7 +31,8 @@ std::size_t leading_slashes(std::string_view text) {
 
 }  // namespace
 
-std::optional<std::string> local_next_url(std::string_view next, std::string_view scheme, std::string_view host) {
+std::optional<std::string> local_next_url(
+    std::string_view next, std::string_view scheme, std::string_view host) {
     std::string url = sanitized(trim(next));
     if (leading_slashes(url) > 2) url.erase(0, leading_slashes(url) - 2);
     std::string own_host("//");

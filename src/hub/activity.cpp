@@ -19,9 +19,11 @@ Result<void> Activity::record(const access::Permit&, const UserName& user, const
     if (owner == nullptr) return Error{HubErrc::no_such_user, "There is no such user."};
     for (const auto& [name, at] : report.servers) {
         if (!context_.servers.find({user, name}))
-            return Error{HubErrc::no_such_server, "There is no server '" + name.value + "' of " + user.value + "."};
+            return Error{
+                HubErrc::no_such_server, "There is no server '" + name.value + "' of " + user.value + "."};
     }
-    for (const auto& [name, at] : report.servers) touch(*context_.servers.find({user, name}), at);
+    for (const auto& [name, at] : report.servers)
+        touch(*context_.servers.find({user, name}), at);
     if (report.user) context_.directory.touch(owner->id(), *report.user);
     return {};
 }
@@ -38,7 +40,8 @@ awaitable<> Activity::flush() {
     auto batch = std::exchange(unwritten_, {});
     if (!batch.empty()) {
         store::Change change = [batch](store::Transaction& t) {
-            for (const auto& [id, at] : batch) store::touch_server(t, id, at);
+            for (const auto& [id, at] : batch)
+                store::touch_server(t, id, at);
         };
         auto written = co_await context_.store.commit(std::move(change));
         if (!written) {

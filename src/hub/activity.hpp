@@ -1,11 +1,11 @@
-// When somebody last worked: reports from servers (hub-protocol §5) and the proxy's routes. Times only move forward.
-// Kept in memory, written in batches. Hub strand only.
+// When somebody last worked: reports from servers (hub-protocol §5) and the proxy's routes. Times only move
+// forward. Kept in memory, written in batches. Hub strand only.
 #pragma once
-
-#include <map>
 
 #include "access/permit.hpp"
 #include "hub/context.hpp"
+
+#include <map>
 
 namespace berth::hub {
 

@@ -1,8 +1,6 @@
 // What the use cases work with; app/ builds it and outlives them. All of it lives on the hub strand.
 #pragma once
 
-#include <string>
-
 #include "async/task_scope.hpp"
 #include "config/options.hpp"
 #include "gpu/devices.hpp"
@@ -12,6 +10,8 @@
 #include "identity/directory.hpp"
 #include "spawn/spawner.hpp"
 #include "store/store.hpp"
+
+#include <string>
 
 namespace berth::hub {
 

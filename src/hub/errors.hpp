@@ -1,5 +1,5 @@
-// Why a use case refuses. The person's news and the administrator's are different enumerators; api/error_response.cpp
-// maps each to its status, and every message says what to do.
+// Why a use case refuses. The person's news and the administrator's are different enumerators;
+// api/error_response.cpp maps each to its status, and every message says what to do.
 #pragma once
 
 #include "base/result.hpp"
@@ -17,19 +17,19 @@ enum class HubErrc {
     server_name_invalid,
     server_exists,
     named_servers_off,
-    server_limit,           // named servers a user may have
-    active_server_limit,    // servers that may run at once, over all users
-    too_many_starts,        // starts in flight
+    server_limit,         // named servers a user may have
+    active_server_limit,  // servers that may run at once, over all users
+    too_many_starts,      // starts in flight
     no_such_profile,
     profile_not_allowed,
     options_invalid,
     image_not_allowed,
-    too_many_gpus,          // more than the profile lets one server have
+    too_many_gpus,  // more than the profile lets one server have
     start_cancelled,
-    not_ready_in_time,      // the process runs but never answered
-    not_stopped,            // asked to change a record whose server runs
+    not_ready_in_time,  // the process runs but never answered
+    not_stopped,        // asked to change a record whose server runs
     proxy_unreachable,
-    closed,                 // the hub is not ready for starts yet, or is stopping
+    closed,  // the hub is not ready for starts yet, or is stopping
 };
 std::string_view text_of(HubErrc reason);
 BERTH_ERROR_CATEGORY(HubErrc, "hub")

@@ -1,9 +1,9 @@
 #include "hub/profiles.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <charconv>
-
-#include "base/text.hpp"
 
 namespace berth::hub {
 namespace {
@@ -36,12 +36,14 @@ Result<std::optional<std::uint32_t>> count_option(const json::value& user_option
     }
     if (number < 0 || number > 1024)
         return Error{
-            HubErrc::options_invalid, "The option '" + std::string(key) + "' must be a whole number from 0 to 1024."};
+            HubErrc::options_invalid,
+            "The option '" + std::string(key) + "' must be a whole number from 0 to 1024."};
     return std::optional<std::uint32_t>(static_cast<std::uint32_t>(number));
 }
 
 const config::Profile* find_named(const std::vector<config::Profile>& profiles, const std::string& name) {
-    const auto it = std::find_if(profiles.begin(), profiles.end(), [&](const auto& p) { return p.name == name; });
+    const auto it =
+        std::find_if(profiles.begin(), profiles.end(), [&](const auto& p) { return p.name == name; });
     return it == profiles.end() ? nullptr : &*it;
 }
 
@@ -64,7 +66,8 @@ Result<config::Profile> choose_profile(
         if (profile == nullptr)
             return Error{
                 HubErrc::no_such_profile,
-                "There is no profile '" + ellipsized(*name, 64) + "'. You can choose: " + names_for(profiles, groups) + "."};
+                "There is no profile '" + ellipsized(*name, 64) +
+                    "'. You can choose: " + names_for(profiles, groups) + "."};
         if (!may_use(*profile, groups))
             return Error{
                 HubErrc::profile_not_allowed,
@@ -76,7 +79,8 @@ Result<config::Profile> choose_profile(
         if (may_use(profile, groups)) return profile;
     }
     return Error{
-        HubErrc::profile_not_allowed, "No profile is open to you. Ask an administrator to add you to a group that has one."};
+        HubErrc::profile_not_allowed,
+        "No profile is open to you. Ask an administrator to add you to a group that has one."};
 }
 
 }  // namespace
@@ -122,13 +126,15 @@ Result<ResolvedStart> resolve_start(
     BERTH_TRY(const auto image, text_option(user_options, "image"));
     BERTH_TRY(auto profile, choose_profile(profiles, groups, name));
     if (image && *image != profile.image) {
-        const auto offered = std::find_if(
-            profiles.begin(), profiles.end(), [&](const auto& p) { return p.image == *image && may_use(p, groups); });
+        const auto offered = std::find_if(profiles.begin(), profiles.end(), [&](const auto& p) {
+            return p.image == *image && may_use(p, groups);
+        });
         if (offered == profiles.end() || name)
             return Error{
                 HubErrc::image_not_allowed,
-                "The image '" + ellipsized(*image, 128) + "' is not one you may use. Choose a profile instead: " +
-                    names_for(profiles, groups) + "."};
+                "The image '" + ellipsized(*image, 128) +
+                    "' is not one you may use. Choose a profile instead: " + names_for(profiles, groups) +
+                    "."};
         profile = *offered;
     }
     ResolvedStart resolved;
@@ -137,7 +143,8 @@ Result<ResolvedStart> resolve_start(
         return Error{
             HubErrc::too_many_gpus,
             "The profile '" + profile.name + "' gives at most " + std::to_string(profile.max_gpus) +
-                (profile.max_gpus == 1 ? " GPU" : " GPUs") + "; you asked for " + std::to_string(resolved.gpus) + "."};
+                (profile.max_gpus == 1 ? " GPU" : " GPUs") + "; you asked for " +
+                std::to_string(resolved.gpus) + "."};
     const bool shared = options.gpu.oversubscription > 1 && !profile.gpu_exclusive;
     resolved.sharing = shared ? gpu::Sharing::shared : gpu::Sharing::exclusive;
     resolved.profile = std::move(profile);

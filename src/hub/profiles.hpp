@@ -1,15 +1,15 @@
-// What a person may start: the profiles of the configuration, or, when it names none, ones made from docker.image
-// and the devices there are ("gpu" with one device, and "cpu"). Resolved here, on the server; a form only suggests.
-// Pure.
+// What a person may start: the profiles of the configuration, or, when it names none, ones made from
+// docker.image and the devices there are ("gpu" with one device, and "cpu"). Resolved here, on the server; a
+// form only suggests. Pure.
 #pragma once
-
-#include <string>
-#include <vector>
 
 #include "base/result.hpp"
 #include "config/options.hpp"
 #include "gpu/ledger.hpp"
 #include "hub/errors.hpp"
+
+#include <string>
+#include <vector>
 
 namespace berth::hub {
 
@@ -24,10 +24,10 @@ struct ResolvedStart {
 std::vector<config::Profile> profiles_in_force(const config::Options& options, std::size_t devices);
 bool may_use(const config::Profile& profile, const std::vector<std::string>& groups);
 
-// `user_options`: null, or an object with any of profile (string), gpus (integer), image (string: only one that a
-// profile the person may use names); a list of one string stands for the string, as forms send it. Other keys are
-// kept in the record and mean nothing here.
-// Errors: no_such_profile, profile_not_allowed, options_invalid, image_not_allowed, too_many_gpus.
+// `user_options`: null, or an object with any of profile (string), gpus (integer), image (string: only one
+// that a profile the person may use names); a list of one string stands for the string, as forms send it.
+// Other keys are kept in the record and mean nothing here. Errors: no_such_profile, profile_not_allowed,
+// options_invalid, image_not_allowed, too_many_gpus.
 Result<ResolvedStart> resolve_start(
     const config::Options& options,
     const std::vector<config::Profile>& profiles,

@@ -19,7 +19,8 @@ config::Options lab() {
     return options;
 }
 
-Result<ResolvedStart> resolve(const config::Options& options, std::vector<std::string> groups, const char* user_options) {
+Result<ResolvedStart> resolve(
+    const config::Options& options, std::vector<std::string> groups, const char* user_options) {
     return resolve_start(options, profiles_in_force(options, 2), groups, json::parse(user_options));
 }
 
@@ -38,7 +39,8 @@ TEST(Profiles, GroupsAreHeldOnTheServer) {
 
 TEST(Profiles, WhatAFormSuggestsIsNotBelieved) {
     EXPECT_TRUE(resolve(lab(), {"ml"}, R"({"profile":"big","gpus":3})").error().is(HubErrc::too_many_gpus));
-    EXPECT_TRUE(resolve(lab(), {"ml"}, R"({"profile":"big","gpus":-1})").error().is(HubErrc::options_invalid));
+    EXPECT_TRUE(
+        resolve(lab(), {"ml"}, R"({"profile":"big","gpus":-1})").error().is(HubErrc::options_invalid));
     EXPECT_TRUE(resolve(lab(), {"ml"}, R"({"profile":7})").error().is(HubErrc::options_invalid));
     EXPECT_TRUE(resolve(lab(), {}, R"({"profile":"huge"})").error().is(HubErrc::no_such_profile));
     EXPECT_TRUE(resolve(lab(), {}, R"({"image":"cuda:12"})").error().is(HubErrc::image_not_allowed));

@@ -1,9 +1,9 @@
 #include "hub/readiness.hpp"
 
-#include <algorithm>
-
 #include "http/client.hpp"
 #include "hub/errors.hpp"
+
+#include <algorithm>
 
 namespace berth::hub {
 namespace {
@@ -30,8 +30,10 @@ awaitable<Result<void>> wait_until_ready(std::string url, std::string prefix, De
         request.target = prefix + "api";
         auto answer = co_await client.send(std::move(request), deadline.earliest(Deadline::in(20s)));
         if (answer && answer->status < 500) co_return Result<void>{};
-        if (answer) last = "it answered " + std::to_string(answer->status);
-        else last = answer.error().message;
+        if (answer)
+            last = "it answered " + std::to_string(answer->status);
+        else
+            last = answer.error().message;
         co_await sleep_for(pause_after(std::chrono::steady_clock::now() - begin));
     }
     co_return Error{

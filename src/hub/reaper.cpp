@@ -1,11 +1,11 @@
 #include "hub/reaper.hpp"
 
-#include <algorithm>
-
 #include "base/assert.hpp"
 #include "identity/server_credentials.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
+
+#include <algorithm>
 
 namespace berth::hub {
 namespace {
@@ -70,7 +70,8 @@ void Reaper::finish(std::shared_ptr<Server> server, std::optional<Error> failure
         std::move(name), OnStop::cancel, work(std::move(server), std::move(failure), std::move(end_reason)));
 }
 
-awaitable<> Reaper::work(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason) {
+awaitable<> Reaper::work(
+    std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason) {
     BackOff store_pause;
     for (;;) {
         const auto marked = co_await mark_stopping(server);
@@ -78,8 +79,11 @@ awaitable<> Reaper::work(std::shared_ptr<Server> server, std::optional<Error> fa
         log::error("store.failed", {{"act", "mark stopping"}, {"detail", marked.error().detail}});
         co_await store_pause.wait();
     }
-    auto unrouted = co_await context_.routes.remove(server->prefix(context_.options.base_path()), Deadline::in(5s));
-    if (!unrouted) log::warn("route.delayed", {{"server", server->key.full_name()}, {"detail", unrouted.error().detail}});
+    auto unrouted =
+        co_await context_.routes.remove(server->prefix(context_.options.base_path()), Deadline::in(5s));
+    if (!unrouted)
+        log::warn(
+            "route.delayed", {{"server", server->key.full_name()}, {"detail", unrouted.error().detail}});
     co_await remove_object(stored_plan(*server), server->row.spawn_state);
     co_await mark_gone(std::move(server), std::move(failure), std::move(end_reason));
 }
@@ -111,12 +115,15 @@ awaitable<> Reaper::remove_object(spawn::StartPlan plan, spawn::SpawnState state
         if (stopped) co_return;
         log::warn(
             "server.stop_delayed",
-            {{"server", plan.key.full_name()}, {"why", stopped.error().message}, {"detail", stopped.error().detail}});
+            {{"server", plan.key.full_name()},
+             {"why", stopped.error().message},
+             {"detail", stopped.error().detail}});
         co_await pause.wait();
     }
 }
 
-awaitable<> Reaper::mark_gone(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason) {
+awaitable<> Reaper::mark_gone(
+    std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason) {
     BackOff pause;
     for (;;) {
         auto row = server->row;
@@ -133,15 +140,16 @@ awaitable<> Reaper::mark_gone(std::shared_ptr<Server> server, std::optional<Erro
         }
         auto credentials = identity::remove_server_credentials(context_.directory, row.id, server->key);
         const auto audit = audit_of(*server, "server.end", failure ? "failed" : "ok", end_reason);
-        store::Change change = [row, lease, audit, now, end_reason, write = credentials.write](store::Transaction& t) {
-            store::update(t, row);
-            if (lease) {
-                store::update(t, *lease);
-                store::end_usage(t, lease->id, now, end_reason);
-            }
-            write(t);
-            store::insert(t, audit);
-        };
+        store::Change change =
+            [row, lease, audit, now, end_reason, write = credentials.write](store::Transaction& t) {
+                store::update(t, row);
+                if (lease) {
+                    store::update(t, *lease);
+                    store::end_usage(t, lease->id, now, end_reason);
+                }
+                write(t);
+                store::insert(t, audit);
+            };
         const auto committed = co_await context_.store.commit(std::move(change));
         if (committed) {
             if (lease) context_.leases.apply(*lease);
@@ -170,14 +178,16 @@ awaitable<bool> Reaper::wait_until_gone(std::shared_ptr<Server> server, Deadline
 
 void Reaper::remove_stray(spawn::Found found) {
     log::warn(
-        "stray.found", {{"object", found.object_name}, {"server", found.key.full_name()}, {"generation", found.generation}});
+        "stray.found",
+        {{"object", found.object_name}, {"server", found.key.full_name()}, {"generation", found.generation}});
     spawn::StartPlan plan;
     plan.instance = context_.instance;
     plan.key = found.key;
     plan.server = found.server;
     plan.generation = found.generation;
     plan.devices = found.devices;
-    context_.scope.spawn("remove " + found.object_name, OnStop::cancel, remove_object(std::move(plan), found.endpoint.state));
+    context_.scope.spawn(
+        "remove " + found.object_name, OnStop::cancel, remove_object(std::move(plan), found.endpoint.state));
 }
 
 }  // namespace berth::hub

@@ -1,13 +1,14 @@
-// Ends servers: removes the route and what the backend holds, and only when the backend itself said that it is gone
-// ends the lease and the credentials and marks the row stopped or failed. Tries again with back-off until then, so a
-// device never goes back before its last possible user is gone (design.md §4.3). Hub strand only.
+// Ends servers: removes the route and what the backend holds, and only when the backend itself said that it
+// is gone ends the lease and the credentials and marks the row stopped or failed. Tries again with back-off
+// until then, so a device never goes back before its last possible user is gone (design.md §4.3). Hub strand
+// only.
 #pragma once
+
+#include "hub/context.hpp"
 
 #include <memory>
 #include <optional>
 #include <string>
-
-#include "hub/context.hpp"
 
 namespace berth::hub {
 
@@ -15,8 +16,9 @@ class Reaper {
 public:
     explicit Reaper(Context& context) : context_(context) {}
 
-    // The server must be starting, ready or stopping. Marks it stopping (committed), then works in the background
-    // until it is gone. `failure`: why, when it was not asked to stop; the person sees its message.
+    // The server must be starting, ready or stopping. Marks it stopping (committed), then works in the
+    // background until it is gone. `failure`: why, when it was not asked to stop; the person sees its
+    // message.
     void finish(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
     // Waits until it is neither stopping nor starting; false when the deadline came first.
     awaitable<bool> wait_until_gone(std::shared_ptr<Server> server, Deadline deadline);
@@ -27,7 +29,8 @@ private:
     awaitable<> work(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
     awaitable<Result<void>> mark_stopping(std::shared_ptr<Server> server);
     awaitable<> remove_object(spawn::StartPlan plan, spawn::SpawnState state);
-    awaitable<> mark_gone(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
+    awaitable<> mark_gone(
+        std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
 
     Context& context_;
 };

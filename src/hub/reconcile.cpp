@@ -1,8 +1,8 @@
 #include "hub/reconcile.hpp"
 
-#include <unordered_map>
-
 #include "obs/log.hpp"
+
+#include <unordered_map>
 
 namespace berth::hub {
 
@@ -12,7 +12,8 @@ Reconcile::Reconcile(Context& context, StartServer& start, Reaper& reaper)
     : context_(context), start_(start), reaper_(reaper), gap_(context.scope.executor()) {}
 
 awaitable<Result<void>> Reconcile::once() {
-    // Servers that are active now. One whose start is committed while the list is on its way is not judged by it.
+    // Servers that are active now. One whose start is committed while the list is on its way is not judged by
+    // it.
     std::unordered_map<std::int64_t, std::int64_t> generations;
     for (const auto& server : context_.servers.all()) {
         if (server->active() && !server->reaping && !server->attempt)
@@ -50,7 +51,8 @@ bool Reconcile::settle(const std::shared_ptr<Server>& server, const spawn::Found
         std::optional<Error> failure;
         if (server->row.lifecycle == Lifecycle::starting)
             failure = Error{
-                spawn::SpawnErrc::exited_early, "The hub was restarted while the server started. Please start it again."};
+                spawn::SpawnErrc::exited_early,
+                "The hub was restarted while the server started. Please start it again."};
         reaper_.finish(server, std::move(failure), "found_gone");
         return false;
     }
@@ -82,7 +84,8 @@ awaitable<> Reconcile::run() {
             pause = 30s;
         } else {
             start_.close(done.error().message);
-            log::warn("backend.unreachable", {{"why", done.error().message}, {"detail", done.error().detail}});
+            log::warn(
+                "backend.unreachable", {{"why", done.error().message}, {"detail", done.error().detail}});
             pause = first_ ? 2s : 10s;
         }
         (void)co_await gap_.wait_until(Deadline::in(pause));
@@ -106,7 +109,8 @@ void Reconcile::on_gone(ServerId id, std::int64_t generation, spawn::Status stat
     if (status.out_of_memory)
         failure = Error{
             spawn::SpawnErrc::out_of_memory,
-            "Your server was ended because it used more memory than its limit. Unsaved work in kernels is lost; files "
+            "Your server was ended because it used more memory than its limit. Unsaved work in kernels is "
+            "lost; files "
             "are safe. Start it again, with a profile that has more memory if there is one."};
     reaper_.finish(server, std::move(failure), status.out_of_memory ? "out_of_memory" : "ended_by_itself");
 }

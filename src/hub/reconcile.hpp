@@ -1,6 +1,7 @@
-// Makes rows and backend agree again: at the hub's start, every 30 s, and after a gap in the backend's events. One
-// list call joined with the rows (gpu.md E.9): running and known is adopted, known but gone goes to the reaper,
-// unknown but ours is removed, another instance's is never touched. Starts open only after the first one.
+// Makes rows and backend agree again: at the hub's start, every 30 s, and after a gap in the backend's
+// events. One list call joined with the rows (gpu.md E.9): running and known is adopted, known but gone goes
+// to the reaper, unknown but ours is removed, another instance's is never touched. Starts open only after the
+// first one.
 #pragma once
 
 #include "hub/context.hpp"

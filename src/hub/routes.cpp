@@ -1,15 +1,16 @@
 #include "hub/routes.hpp"
 
-#include <vector>
-
 #include "base/text.hpp"
 #include "hub/errors.hpp"
 #include "obs/log.hpp"
 
+#include <vector>
+
 namespace berth::hub {
 namespace {
 
-// The proxy keeps routes decoded and without the last slash; ours are escaped and end with one (hub-protocol §15).
+// The proxy keeps routes decoded and without the last slash; ours are escaped and end with one (hub-protocol
+// §15).
 std::string routespec_of(std::string_view key) {
     std::string spec;
     for (const auto part : split(key, '/')) {
@@ -28,13 +29,15 @@ json::object body_of(const Route& route) {
 
 Error unreachable(std::string detail) {
     return Error{
-        HubErrc::proxy_unreachable, "The proxy did not take the route; it is being restarted. Try again in a moment.",
+        HubErrc::proxy_unreachable,
+        "The proxy did not take the route; it is being restarted. Try again in a moment.",
         std::move(detail)};
 }
 
 }  // namespace
 
-Routes::Routes(net::Endpoint proxy_api, Secret token) : client_(std::move(proxy_api)), token_(std::move(token)) {}
+Routes::Routes(net::Endpoint proxy_api, Secret token)
+    : client_(std::move(proxy_api)), token_(std::move(token)) {}
 
 http::Headers Routes::headers() const {
     return {{"Authorization", "token " + token_.reveal()}, {"Content-Type", "application/json"}};
@@ -58,7 +61,8 @@ awaitable<Result<void>> Routes::post(Route route, Deadline deadline) {
     request.body = json::serialize(body_of(route));
     auto answer = co_await client_.send(std::move(request), deadline);
     if (!answer) co_return unreachable(answer.error().detail + answer.error().message);
-    if (answer->status != 201) co_return unreachable("POST " + route.routespec + " gave " + std::to_string(answer->status));
+    if (answer->status != 201)
+        co_return unreachable("POST " + route.routespec + " gave " + std::to_string(answer->status));
     co_return Result<void>{};
 }
 
@@ -94,8 +98,10 @@ awaitable<Result<void>> Routes::check(Deadline deadline) {
         const auto* data = value.if_object();
         if (data == nullptr || !bool_at(*data, "jupyterhub").value_or(false)) continue;
         const std::string spec = routespec_of(key);
-        if (wanted_.contains(spec)) present[spec] = string_at(*data, "target").value_or("");
-        else unwanted.push_back(spec);
+        if (wanted_.contains(spec))
+            present[spec] = string_at(*data, "target").value_or("");
+        else
+            unwanted.push_back(spec);
     }
     std::vector<Route> missing;
     for (const auto& [spec, route] : wanted_) {

@@ -1,12 +1,7 @@
-// What the proxy should route, and the work of making it so: every change is sent at once, and the whole table is
-// compared at start, every 300 s, and whenever the proxy was not reachable (hub-protocol §15). Uses CHP's REST API,
-// so a configurable-http-proxy in our proxy's place works too. Hub strand only.
+// What the proxy should route, and the work of making it so: every change is sent at once, and the whole
+// table is compared at start, every 300 s, and whenever the proxy was not reachable (hub-protocol §15). Uses
+// CHP's REST API, so a configurable-http-proxy in our proxy's place works too. Hub strand only.
 #pragma once
-
-#include <map>
-#include <memory>
-#include <optional>
-#include <string>
 
 #include "async/deadline.hpp"
 #include "base/ids.hpp"
@@ -14,6 +9,11 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "http/client.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace berth::hub {
 
@@ -30,7 +30,8 @@ public:
     // Wanted from now on; true when the proxy has it. Unreachable: it is sent again by check().
     awaitable<Result<void>> put(Route route, Deadline deadline);
     awaitable<Result<void>> remove(std::string routespec, Deadline deadline);
-    // Compares and mends: adds what is missing or differs, deletes what is ours (data.jupyterhub) and unwanted.
+    // Compares and mends: adds what is missing or differs, deletes what is ours (data.jupyterhub) and
+    // unwanted.
     awaitable<Result<void>> check(Deadline deadline);
     // Last activity by routespec, as the proxy saw it.
     awaitable<Result<std::map<std::string, Timestamp>>> activity(Deadline deadline);

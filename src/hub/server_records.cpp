@@ -1,9 +1,9 @@
 #include "hub/server_records.hpp"
 
-#include <algorithm>
-
 #include "identity/names.hpp"
 #include "store/queries.hpp"
+
+#include <algorithm>
 
 namespace berth::hub {
 namespace {
@@ -30,16 +30,18 @@ Result<void> ServerRecords::may_create(const ServerKey& key) const {
         return Error{HubErrc::no_such_user, "There is no user of that name."};
     if (key.server.empty()) return {};
     const auto& limits = context_.options.spawn;
-    if (!limits.allow_named_servers) return Error{HubErrc::named_servers_off, "Named servers are not enabled here."};
+    if (!limits.allow_named_servers)
+        return Error{HubErrc::named_servers_off, "Named servers are not enabled here."};
     const auto valid = identity::server_name(key.server.value);
     if (!valid) return Error{HubErrc::server_name_invalid, valid.error().message, valid.error().detail};
     const auto owned = context_.servers.of_user(key.user);
-    const auto named =
-        static_cast<std::size_t>(std::count_if(owned.begin(), owned.end(), [](const auto& s) { return !s->key.server.empty(); }));
+    const auto named = static_cast<std::size_t>(
+        std::count_if(owned.begin(), owned.end(), [](const auto& s) { return !s->key.server.empty(); }));
     if (limits.named_server_limit_per_user != 0 && named >= limits.named_server_limit_per_user)
         return Error{
             HubErrc::server_limit,
-            "You have " + std::to_string(named) + " named servers already, which is the limit. Delete one first."};
+            "You have " + std::to_string(named) +
+                " named servers already, which is the limit. Delete one first."};
     return {};
 }
 

@@ -1,12 +1,13 @@
-// Server records without their processes: create, rename, options, removal (hub-protocol §9.8). Hub strand only.
+// Server records without their processes: create, rename, options, removal (hub-protocol §9.8). Hub strand
+// only.
 #pragma once
-
-#include <optional>
-#include <string>
 
 #include "access/permit.hpp"
 #include "hub/context.hpp"
 #include "hub/errors.hpp"
+
+#include <optional>
+#include <string>
 
 namespace berth::hub {
 
@@ -21,7 +22,8 @@ public:
     explicit ServerRecords(Context& context) : context_(context) {}
 
     // Errors: server_exists, server_name_invalid, named_servers_off, server_limit, no_such_user.
-    awaitable<Result<std::shared_ptr<Server>>> create(access::Permit permit, ServerKey key, RecordChange with);
+    awaitable<Result<std::shared_ptr<Server>>> create(
+        access::Permit permit, ServerKey key, RecordChange with);
     // Errors: no_such_server, not_stopped, server_exists, server_name_invalid, named_servers_off.
     awaitable<Result<std::shared_ptr<Server>>> change(access::Permit permit, ServerKey key, RecordChange to);
     // Removes a stopped named server's record. Errors: no_such_server, not_stopped.

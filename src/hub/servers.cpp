@@ -9,11 +9,14 @@ namespace berth::hub {
 
 std::optional<std::string_view> Server::pending() const {
     switch (row.lifecycle) {
-        case Lifecycle::starting: return "spawn";
-        case Lifecycle::stopping: return "stop";
+        case Lifecycle::starting:
+            return "spawn";
+        case Lifecycle::stopping:
+            return "stop";
         case Lifecycle::stopped:
         case Lifecycle::ready:
-        case Lifecycle::failed: break;
+        case Lifecycle::failed:
+            break;
     }
     return std::nullopt;
 }
@@ -35,7 +38,8 @@ Claim::~Claim() {
 }
 
 awaitable<Claim> Servers::claim(ServerKey key) {
-    while (claimed_.contains(key)) co_await unclaimed_.wait();
+    while (claimed_.contains(key))
+        co_await unclaimed_.wait();
     claimed_.insert(key);
     co_return Claim(*this, std::move(key));
 }
@@ -76,20 +80,22 @@ std::vector<std::shared_ptr<Server>> Servers::of_user(const UserName& user) cons
     const auto owner = by_user_.find(user);
     if (owner == by_user_.end()) return servers;
     servers.reserve(owner->second.size());
-    for (const auto& [name, server] : owner->second) servers.push_back(server);
+    for (const auto& [name, server] : owner->second)
+        servers.push_back(server);
     return servers;
 }
 
 std::vector<std::shared_ptr<Server>> Servers::all() const {
     std::vector<std::shared_ptr<Server>> servers;
     servers.reserve(by_id_.size());
-    for (const auto& [id, server] : by_id_) servers.push_back(server);
+    for (const auto& [id, server] : by_id_)
+        servers.push_back(server);
     return servers;
 }
 
 std::size_t Servers::active_count() const {
-    return static_cast<std::size_t>(
-        std::count_if(by_id_.begin(), by_id_.end(), [](const auto& entry) { return entry.second->active(); }));
+    return static_cast<std::size_t>(std::count_if(
+        by_id_.begin(), by_id_.end(), [](const auto& entry) { return entry.second->active(); }));
 }
 
 std::size_t Servers::starting_count() const {

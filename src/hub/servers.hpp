@@ -1,7 +1,14 @@
-// The notebook servers as the hub knows them: each row's working copy and what only a living hub knows about it
-// (steps of a start, who waits for it). A row that is stopped and never started again stays; it holds the options.
-// Hub strand only. References stay valid until the server is removed; after a suspension look it up again by key.
+// The notebook servers as the hub knows them: each row's working copy and what only a living hub knows about
+// it (steps of a start, who waits for it). A row that is stopped and never started again stays; it holds the
+// options. Hub strand only. References stay valid until the server is removed; after a suspension look it up
+// again by key.
 #pragma once
+
+#include "async/notifier.hpp"
+#include "async/stop_source.hpp"
+#include "base/ids.hpp"
+#include "spawn/spawner.hpp"
+#include "store/rows.hpp"
 
 #include <map>
 #include <memory>
@@ -12,12 +19,6 @@
 #include <unordered_map>
 #include <utility>
 #include <vector>
-
-#include "async/notifier.hpp"
-#include "async/stop_source.hpp"
-#include "base/ids.hpp"
-#include "spawn/spawner.hpp"
-#include "store/rows.hpp"
 
 namespace berth::hub {
 
@@ -35,7 +36,7 @@ struct Server {
 
     ServerKey key;
     store::ServerRow row;
-    std::vector<DeviceUuid> devices;      // of its live lease
+    std::vector<DeviceUuid> devices;  // of its live lease
     std::optional<LeaseId> lease;
     std::vector<Step> steps;              // of the newest start
     Notifier changed;                     // lifecycle, steps, failure, gone
@@ -54,11 +55,13 @@ struct Server {
     std::string prefix(std::string_view base_path) const;
 };
 
-// A server's lifecycle is changed by one use case at a time: whoever holds its claim. Given back when destroyed.
+// A server's lifecycle is changed by one use case at a time: whoever holds its claim. Given back when
+// destroyed.
 class Claim {
 public:
     Claim(class Servers& servers, ServerKey key) : servers_(&servers), key_(std::move(key)) {}
-    Claim(Claim&& other) noexcept : servers_(std::exchange(other.servers_, nullptr)), key_(std::move(other.key_)) {}
+    Claim(Claim&& other) noexcept
+        : servers_(std::exchange(other.servers_, nullptr)), key_(std::move(other.key_)) {}
     Claim& operator=(Claim&&) = delete;
     ~Claim();
 
@@ -69,9 +72,11 @@ private:
 
 class Servers {
 public:
-    explicit Servers(asio::any_io_executor executor) : executor_(std::move(executor)), unclaimed_(executor_) {}
+    explicit Servers(asio::any_io_executor executor)
+        : executor_(std::move(executor)), unclaimed_(executor_) {}
 
-    // Waits until nobody else holds it. Held only while a decision is made and committed, never during backend calls.
+    // Waits until nobody else holds it. Held only while a decision is made and committed, never during
+    // backend calls.
     awaitable<Claim> claim(ServerKey key);
 
     // `row` as it was committed; replaces nothing.
@@ -79,7 +84,8 @@ public:
     void remove(const ServerKey& key);
     std::shared_ptr<Server> find(const ServerKey& key) const;
     std::shared_ptr<Server> find(ServerId id) const;
-    // The servers of one user by name, the default server first. Cheap: no other user's servers are looked at.
+    // The servers of one user by name, the default server first. Cheap: no other user's servers are looked
+    // at.
     std::vector<std::shared_ptr<Server>> of_user(const UserName& user) const;
     std::vector<std::shared_ptr<Server>> all() const;
     std::size_t active_count() const;

@@ -1,13 +1,13 @@
 #include "hub/start_server.hpp"
 
-#include <algorithm>
-
 #include "base/assert.hpp"
 #include "hub/readiness.hpp"
 #include "hub/server_records.hpp"
 #include "identity/names.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
+
+#include <algorithm>
 
 namespace berth::hub {
 
@@ -25,10 +25,12 @@ struct StartServer::Intent {
 namespace {
 
 // Lives from the committed intent until the server is ready. Destroyed before, by an error, an exception or a
-// cancellation, it gives the server to the reaper, which removes what the backend holds and then ends the lease.
+// cancellation, it gives the server to the reaper, which removes what the backend holds and then ends the
+// lease.
 class StartAttempt {
 public:
-    StartAttempt(Reaper& reaper, std::shared_ptr<Server> server) : reaper_(&reaper), server_(std::move(server)) {}
+    StartAttempt(Reaper& reaper, std::shared_ptr<Server> server)
+        : reaper_(&reaper), server_(std::move(server)) {}
     StartAttempt(const StartAttempt&) = delete;
     ~StartAttempt() {
         if (reaper_) reaper_->finish(server_, std::move(failure_), "start_failed");
@@ -48,7 +50,8 @@ Error ended_while_starting(const spawn::Status& status) {
     if (status.out_of_memory)
         return Error{
             spawn::SpawnErrc::out_of_memory,
-            "The server used more memory than its limit while it started and was ended. Choose a profile with more "
+            "The server used more memory than its limit while it started and was ended. Choose a profile "
+            "with more "
             "memory."};
     std::string message = "The server ended while it started";
     if (status.exit_code) message += " (exit code " + std::to_string(*status.exit_code) + ")";
@@ -82,7 +85,8 @@ awaitable<Result<void>> StartServer::begin(access::Permit permit, ServerKey key,
 // A server that is thought to run is asked for at the backend; gone unnoticed, it is cleared away first.
 awaitable<Result<void>> StartServer::settle_unnoticed_end(std::shared_ptr<Server> server) {
     const Error running{HubErrc::already_running, server->key.full_name() + " is already running"};
-    auto status = co_await context_.spawner.poll(stored_plan(*server), server->row.spawn_state, Deadline::in(5s));
+    auto status =
+        co_await context_.spawner.poll(stored_plan(*server), server->row.spawn_state, Deadline::in(5s));
     if (!server->ready()) co_return Result<void>{};  // it changed while we asked
     if (!status || status->liveness == spawn::Liveness::running) co_return running;
     reaper_.finish(server, std::nullopt, "found_gone");
@@ -99,11 +103,13 @@ Result<void> StartServer::admit(const ServerKey& key, const Server* server) cons
     if (limits.active_server_limit != 0 && context_.servers.active_count() >= limits.active_server_limit)
         return Error{
             HubErrc::active_server_limit,
-            "All " + std::to_string(limits.active_server_limit) + " places are taken. Try again when somebody stops."};
+            "All " + std::to_string(limits.active_server_limit) +
+                " places are taken. Try again when somebody stops."};
     if (limits.concurrent_starts != 0 && context_.servers.starting_count() >= limits.concurrent_starts)
         return Error{
             HubErrc::too_many_starts,
-            std::to_string(limits.concurrent_starts) + " servers are starting right now. Try again in a minute."};
+            std::to_string(limits.concurrent_starts) +
+                " servers are starting right now. Try again in a minute."};
     return {};
 }
 
@@ -148,7 +154,12 @@ Result<StartServer::Intent> StartServer::prepare(
         BERTH_TRY(
             auto granted,
             context_.leases.reserve(
-                context_.ids.next<LeaseId>(), user->id(), intent.row.id, intent.row.generation, devices, now));
+                context_.ids.next<LeaseId>(),
+                user->id(),
+                intent.row.id,
+                intent.row.generation,
+                devices,
+                now));
         intent.lease = std::move(granted);
     }
     const std::string prefix = spawn::service_prefix(context_.options.base_path(), key);
@@ -179,7 +190,9 @@ Result<StartServer::Intent> StartServer::prepare(
 }
 
 spawn::Environment StartServer::environment_for(
-    const ServerKey& key, const config::Profile& profile, const identity::ServerCredentials& credentials) const {
+    const ServerKey& key,
+    const config::Profile& profile,
+    const identity::ServerCredentials& credentials) const {
     const auto& options = context_.options;
     spawn::EnvironmentInputs inputs;
     inputs.key = key;
@@ -205,17 +218,21 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
     audit.target = key.full_name();
     audit.permit = permit.scope();
     audit.result = "ok";
-    audit.detail = "profile " + intent.row.profile + ", " + std::to_string(intent.plan.devices.size()) + " GPUs";
+    audit.detail =
+        "profile " + intent.row.profile + ", " + std::to_string(intent.plan.devices.size()) + " GPUs";
     std::optional<store::LeaseRow> lease;
     if (intent.lease) lease = intent.lease->row;
-    store::Change change = [row = intent.row, fresh = intent.fresh, lease, audit,
-                            write = intent.credentials->mutation.write](store::Transaction& t) {
-        if (fresh) store::insert(t, row);
-        else store::update(t, row);
-        if (lease) store::insert(t, *lease);
-        write(t);
-        store::insert(t, audit);
-    };
+    store::Change change =
+        [row = intent.row, fresh = intent.fresh, lease, audit, write = intent.credentials->mutation.write](
+            store::Transaction& t) {
+            if (fresh)
+                store::insert(t, row);
+            else
+                store::update(t, row);
+            if (lease) store::insert(t, *lease);
+            write(t);
+            store::insert(t, audit);
+        };
     const auto committed = co_await context_.store.commit(std::move(change));
     if (!committed) {
         if (intent.fresh) context_.directory.drop_server(intent.row.id);
@@ -238,15 +255,20 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
     server->tell(0, "Server requested");
     log::info("server.start_requested", {{"server", key.full_name()}, {"by", permit.principal_name()}});
     context_.scope.spawn(
-        "start " + key.full_name(), OnStop::cancel, attempt(std::move(server), std::move(intent.plan), std::nullopt));
+        "start " + key.full_name(),
+        OnStop::cancel,
+        attempt(std::move(server), std::move(intent.plan), std::nullopt));
     co_return Result<void>{};
 }
 
-void StartServer::resume(const std::shared_ptr<Server>& server, spawn::StartPlan plan, spawn::Endpoint endpoint) {
+void StartServer::resume(
+    const std::shared_ptr<Server>& server, spawn::StartPlan plan, spawn::Endpoint endpoint) {
     server->attempt = std::make_shared<StopSource>(context_.scope.executor());
     server->tell(60, "The hub was restarted; going on with the start");
     context_.scope.spawn(
-        "resume " + server->key.full_name(), OnStop::cancel, attempt(server, std::move(plan), std::move(endpoint)));
+        "resume " + server->key.full_name(),
+        OnStop::cancel,
+        attempt(server, std::move(plan), std::move(endpoint)));
 }
 
 awaitable<> StartServer::attempt(
@@ -260,7 +282,9 @@ awaitable<> StartServer::attempt(
         "The server did not start within " + std::to_string(context_.options.spawn.start_timeout.count()) +
             " s. Try again; if it happens again, the administrator can raise spawn.start_timeout."};
     auto work = with_deadline(
-        Deadline::in(context_.options.spawn.start_timeout), late, bring_up(server, std::move(plan), std::move(found)));
+        Deadline::in(context_.options.spawn.start_timeout),
+        late,
+        bring_up(server, std::move(plan), std::move(found)));
     auto outcome = co_await stoppable(*source, stopped, std::move(work));
     if (!outcome) {
         guard.fail(source->requested() ? stop_reason(*server) : outcome.error());
@@ -274,7 +298,9 @@ awaitable<> StartServer::attempt(
 awaitable<Result<void>> StartServer::bring_up(
     std::shared_ptr<Server> server, spawn::StartPlan plan, std::optional<spawn::Endpoint> found) {
     const auto limit = Deadline::in(context_.options.spawn.start_timeout);
-    spawn::Progress progress = [server](int percent, std::string message) { server->tell(percent, std::move(message)); };
+    spawn::Progress progress = [server](int percent, std::string message) {
+        server->tell(percent, std::move(message));
+    };
     if (!found) {
         BERTH_CO_TRY(auto endpoint, co_await context_.spawner.start(plan, std::move(progress), limit));
         found = std::move(endpoint);
@@ -282,10 +308,12 @@ awaitable<Result<void>> StartServer::bring_up(
     const spawn::Endpoint endpoint = *found;
     BERTH_CO_CHECK(co_await mark_bound(server, plan, endpoint));
     if (plan.lease) {
-        auto verified = co_await context_.spawner.verify(plan, endpoint.state, limit.earliest(Deadline::in(15s)));
+        auto verified =
+            co_await context_.spawner.verify(plan, endpoint.state, limit.earliest(Deadline::in(15s)));
         if (!verified) {
             if (verified.error().is(spawn::SpawnErrc::devices_differ)) {
-                for (const auto& uuid : plan.devices) context_.inventory.note_verify_failure(uuid, now_utc());
+                for (const auto& uuid : plan.devices)
+                    context_.inventory.note_verify_failure(uuid, now_utc());
                 context_.leases.sync(context_.inventory);
             }
             co_return verified.error();
@@ -331,13 +359,15 @@ awaitable<Result<void>> StartServer::mark_ready(std::shared_ptr<Server> server) 
     store::Change change = [row, lease, usage](store::Transaction& t) {
         store::update(t, row);
         if (lease) store::update(t, *lease);
-        for (const auto& interval : usage) store::insert(t, interval);
+        for (const auto& interval : usage)
+            store::insert(t, interval);
     };
     BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
     if (lease) context_.leases.apply(*lease);
     Route route = route_of(*server, row.target_url, context_.options.base_path());
     auto routed = co_await context_.routes.put(std::move(route), Deadline::in(5s));
-    if (!routed) log::warn("route.delayed", {{"server", server->key.full_name()}, {"detail", routed.error().detail}});
+    if (!routed)
+        log::warn("route.delayed", {{"server", server->key.full_name()}, {"detail", routed.error().detail}});
     server->row = std::move(row);
     server->attempt = nullptr;
     server->tell(100, "Server ready");

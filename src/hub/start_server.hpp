@@ -1,10 +1,7 @@
 // The start of a server (design.md §5): resolve the profile → reserve devices or refuse → commit the intent →
-// backend → verify → wait until it answers → commit ready → route. Everything after the commit goes on by itself and
-// ends in ready or in the reaper. Hub strand only.
+// backend → verify → wait until it answers → commit ready → route. Everything after the commit goes on by
+// itself and ends in ready or in the reaper. Hub strand only.
 #pragma once
-
-#include <optional>
-#include <string>
 
 #include "access/permit.hpp"
 #include "hub/context.hpp"
@@ -13,6 +10,9 @@
 #include "hub/reaper.hpp"
 #include "identity/server_credentials.hpp"
 #include "spawn/environment.hpp"
+
+#include <optional>
+#include <string>
 
 namespace berth::hub {
 
@@ -25,8 +25,8 @@ class StartServer {
 public:
     StartServer(Context& context, Reaper& reaper) : context_(context), reaper_(reaper) {}
 
-    // Returns once the intent (row, lease, credentials) is durable; the start goes on. A start already in flight is a
-    // success. Errors: HubErrc and gpu::DeviceErrc, each naming the rule; StoreErrc::unavailable.
+    // Returns once the intent (row, lease, credentials) is durable; the start goes on. A start already in
+    // flight is a success. Errors: HubErrc and gpu::DeviceErrc, each naming the rule; StoreErrc::unavailable.
     awaitable<Result<void>> begin(access::Permit permit, ServerKey key, StartRequest request);
     // Waits while the server is starting, at most until `deadline`. True: it is ready; false: still starting.
     // Error: why the start failed.
@@ -37,7 +37,7 @@ public:
 
     // What the hub would grant now, for the form: the profiles in force.
     std::vector<config::Profile> profiles() const;
-    void open() { closed_because_.clear(); }  // after the first reconcile
+    void open() { closed_because_.clear(); }                                   // after the first reconcile
     void close(std::string because) { closed_because_ = std::move(because); }  // a sentence for the person
 
 private:
@@ -45,20 +45,25 @@ private:
     Result<void> admit(const ServerKey& key, const Server* server) const;
     awaitable<Result<void>> settle_unnoticed_end(std::shared_ptr<Server> server);
     Result<Intent> prepare(const ServerKey& key, const Server* existing, const StartRequest& request);
-    Result<store::ServerRow> next_row(const ServerKey& key, const Server* existing, const StartRequest& request);
+    Result<store::ServerRow> next_row(
+        const ServerKey& key, const Server* existing, const StartRequest& request);
     spawn::Environment environment_for(
-        const ServerKey& key, const config::Profile& profile, const identity::ServerCredentials& credentials) const;
+        const ServerKey& key,
+        const config::Profile& profile,
+        const identity::ServerCredentials& credentials) const;
     awaitable<Result<void>> commit(access::Permit permit, ServerKey key, Intent intent);
     awaitable<> attempt(
         std::shared_ptr<Server> server, spawn::StartPlan plan, std::optional<spawn::Endpoint> found);
     awaitable<Result<void>> bring_up(
         std::shared_ptr<Server> server, spawn::StartPlan plan, std::optional<spawn::Endpoint> found);
-    awaitable<Result<void>> mark_bound(std::shared_ptr<Server> server, spawn::StartPlan plan, spawn::Endpoint endpoint);
+    awaitable<Result<void>> mark_bound(
+        std::shared_ptr<Server> server, spawn::StartPlan plan, spawn::Endpoint endpoint);
     awaitable<Result<void>> mark_ready(std::shared_ptr<Server> server);
 
     Context& context_;
     Reaper& reaper_;
-    std::string closed_because_ = "The hub has just started and is looking for running servers. Try again in a moment.";
+    std::string closed_because_ =
+        "The hub has just started and is looking for running servers. Try again in a moment.";
 };
 
 }  // namespace berth::hub

@@ -1,6 +1,5 @@
 // Whatever a start meets, no device ever has two living users, and nothing of it stays behind.
 #include "hub/test_hub.hpp"
-
 #include "store/queries.hpp"
 
 namespace berth::hub {
@@ -116,7 +115,8 @@ TEST_F(StartServerTest, CancelledAnywhereItGivesTheDeviceBackOnce) {
     for (int handlers = 0; handlers < 120; ++handlers) {
         SCOPED_TRACE(handlers);
         ASSERT_TRUE(hub.begin(kAnn));
-        for (int i = 0; i < handlers; ++i) hub.io.run_one_for(2ms);
+        for (int i = 0; i < handlers; ++i)
+            hub.io.run_one_for(2ms);
         ASSERT_TRUE(hub.run(hub.stop->begin(hub.permit(kAnn), kAnn)));
         ASSERT_TRUE(hub.wait_gone(kAnn));
         ASSERT_EQ(live_leases(), 0U);
@@ -125,7 +125,8 @@ TEST_F(StartServerTest, CancelledAnywhereItGivesTheDeviceBackOnce) {
     }
 }
 
-// As kill -9 at the same places: the next hub reads the rows, asks the backend, and either adopts or clears away.
+// As kill -9 at the same places: the next hub reads the rows, asks the backend, and either adopts or clears
+// away.
 TEST_F(StartServerTest, KilledAnywhereTheNextHubPutsItRight) {
     for (int handlers = 0; handlers < 60; handlers += 3) {
         SCOPED_TRACE(handlers);
@@ -137,7 +138,8 @@ TEST_F(StartServerTest, KilledAnywhereTheNextHubPutsItRight) {
         spawner->url = before->notebook_url();
         before->add_user("ann");
         ASSERT_TRUE(before->begin(kAnn));
-        for (int i = 0; i < handlers; ++i) before->io.run_one_for(2ms);
+        for (int i = 0; i < handlers; ++i)
+            before->io.run_one_for(2ms);
         before->close();
         const auto found = spawner->running();
 

@@ -19,8 +19,10 @@ awaitable<Result<void>> StopServer::begin(access::Permit permit, ServerKey key) 
     audit.result = "ok";
     context_.store.commit_later([audit](store::Transaction& t) { store::insert(t, audit); });
     log::info("server.stop_requested", {{"server", key.full_name()}, {"by", permit.principal_name()}});
-    if (server->attempt) server->attempt->request();  // the attempt ends in the reaper
-    else reaper_.finish(server, std::nullopt, "stopped");
+    if (server->attempt)
+        server->attempt->request();  // the attempt ends in the reaper
+    else
+        reaper_.finish(server, std::nullopt, "stopped");
     co_return Result<void>{};
 }
 

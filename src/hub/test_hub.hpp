@@ -1,13 +1,7 @@
-// A hub without its HTTP face, for tests: the real store in a temporary folder, directory, leases and use cases,
-// with a spawner double behind them and a server that answers like a notebook (and like the proxy's API).
+// A hub without its HTTP face, for tests: the real store in a temporary folder, directory, leases and use
+// cases, with a spawner double behind them and a server that answers like a notebook (and like the proxy's
+// API).
 #pragma once
-
-#include <filesystem>
-#include <optional>
-
-#include <boost/asio/co_spawn.hpp>
-
-#include <gtest/gtest.h>
 
 #include "base/random.hpp"
 #include "http/server.hpp"
@@ -15,6 +9,13 @@
 #include "hub/start_server.hpp"
 #include "hub/stop_server.hpp"
 #include "spawn/doubles.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <optional>
 
 namespace berth::hub::test {
 
@@ -33,14 +34,17 @@ inline config::Options options_with_gpus(std::vector<std::string> uuids) {
     options.spawn.start_timeout = 5s;
     options.spawn.http_timeout = 3s;
     options.gpu.agent = false;
-    for (auto& uuid : uuids) options.gpu.devices.push_back({std::move(uuid), "", {}, ""});
+    for (auto& uuid : uuids)
+        options.gpu.devices.push_back({std::move(uuid), "", {}, ""});
     return options;
 }
 
 struct TestHub {
     explicit TestHub(config::Options wanted, std::string folder = {})
         : options(std::move(wanted)),
-          dir(folder.empty() ? (std::filesystem::temp_directory_path() / ("berth-hub-" + random_hex(8))).string() : folder) {}
+          dir(folder.empty()
+                  ? (std::filesystem::temp_directory_path() / ("berth-hub-" + random_hex(8))).string()
+                  : folder) {}
 
     // `make`: the spawner double.
     template <class Double>
@@ -56,7 +60,8 @@ struct TestHub {
         inventory.emplace(options.gpu, snapshot.devices);
         auto rows = inventory->take_changed_rows();
         store->commit_later([rows](store::Transaction& t) {
-            for (const auto& row : rows) store::upsert(t, row);
+            for (const auto& row : rows)
+                store::upsert(t, row);
         });
         leases.emplace(options.gpu, [this](UserId id) { return directory->find(id)->name().value; });
         leases->sync(*inventory);
@@ -75,7 +80,18 @@ struct TestHub {
         notebook->start();
         routes.emplace(notebook->local(), Secret("token"));
         context.emplace(Context{
-            scope, options, *store, *ids, *directory, *inventory, *leases, *spawner, *servers, *routes, "test", "http://hub/hub/api"});
+            scope,
+            options,
+            *store,
+            *ids,
+            *directory,
+            *inventory,
+            *leases,
+            *spawner,
+            *servers,
+            *routes,
+            "test",
+            "http://hub/hub/api"});
         reaper.emplace(*context);
         start.emplace(*context, *reaper);
         stop.emplace(*context, *reaper);
@@ -90,21 +106,27 @@ struct TestHub {
     T run(awaitable<T> work) {
         std::optional<T> answer;
         bool done = false;
-        asio::co_spawn(io, std::move(work), [&](std::exception_ptr failure, T value) {  // lint: coroutine-ok the test owns it
-            if (failure) std::rethrow_exception(failure);
-            answer.emplace(std::move(value));
-            done = true;
-        });
-        while (!done) io.run_one();
+        asio::co_spawn(
+            io,
+            std::move(work),
+            [&](std::exception_ptr failure, T value) {  // lint: coroutine-ok the test owns it
+                if (failure) std::rethrow_exception(failure);
+                answer.emplace(std::move(value));
+                done = true;
+            });
+        while (!done)
+            io.run_one();
         return std::move(*answer);
     }
     void settle(std::chrono::milliseconds span) { io.run_for(span); }
 
     // As kill -9 would: nothing is said to the backend, memory is gone, rows stay.
     void close() {
-        asio::co_spawn(io, scope.stop(1ms), [](std::exception_ptr) {});  // lint: coroutine-ok the test owns it
+        asio::co_spawn(
+            io, scope.stop(1ms), [](std::exception_ptr) {});  // lint: coroutine-ok the test owns it
         io.restart();
-        while (scope.live() > 0) io.run_one();
+        while (scope.live() > 0)
+            io.run_one();
         io.run_for(5ms);
         store->close();
         store.reset();
@@ -129,7 +151,8 @@ struct TestHub {
     config::Options options;
     std::string dir;
     asio::io_context io{1};
-    TaskScope scope{io.get_executor(), [](std::string_view task, std::exception_ptr) { ADD_FAILURE() << task; }};
+    TaskScope scope{
+        io.get_executor(), [](std::string_view task, std::exception_ptr) { ADD_FAILURE() << task; }};
     std::shared_ptr<spawn::Spawner> spawner;
     std::unique_ptr<store::Store> store;
     std::optional<store::Ids> ids;

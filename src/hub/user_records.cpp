@@ -6,7 +6,8 @@
 namespace berth::hub {
 namespace {
 
-store::AuditRow audit_of(const access::Permit& permit, std::string action, const UserName& user, std::string detail) {
+store::AuditRow audit_of(
+    const access::Permit& permit, std::string action, const UserName& user, std::string detail) {
     store::AuditRow audit;
     audit.at = now_utc();
     audit.principal = permit.principal_name();
@@ -34,10 +35,12 @@ awaitable<Result<void>> UserRecords::rename(access::Permit permit, UserName user
     if (to == user) co_return Result<void>{};
     for (const auto& server : context_.servers.of_user(user)) {
         if (server->active())
-            co_return Error{HubErrc::not_stopped, "Stop the servers of " + user.value + " before renaming the user."};
+            co_return Error{
+                HubErrc::not_stopped, "Stop the servers of " + user.value + " before renaming the user."};
     }
     BERTH_CO_TRY(auto mutation, context_.directory.prepare_rename(found->id(), to));
-    auto change = with_audit(std::move(mutation.write), audit_of(permit, "user.rename", user, "to " + to.value));
+    auto change =
+        with_audit(std::move(mutation.write), audit_of(permit, "user.rename", user, "to " + to.value));
     BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
     mutation.apply();
     context_.servers.rename_user(user, to);
@@ -45,7 +48,8 @@ awaitable<Result<void>> UserRecords::rename(access::Permit permit, UserName user
 }
 
 awaitable<Result<void>> UserRecords::remove(access::Permit permit, UserName user, Deadline deadline) {
-    if (context_.directory.find(user) == nullptr) co_return Error{HubErrc::no_such_user, "There is no such user."};
+    if (context_.directory.find(user) == nullptr)
+        co_return Error{HubErrc::no_such_user, "There is no such user."};
     for (const auto& server : context_.servers.of_user(user)) {
         BERTH_CO_CHECK(co_await stop_.begin(permit, server->key));
     }
@@ -53,7 +57,8 @@ awaitable<Result<void>> UserRecords::remove(access::Permit permit, UserName user
         const bool gone = co_await stop_.wait(server->key, deadline);
         if (!gone)
             co_return Error{
-                HubErrc::stop_pending, "A server of " + user.value + " is still stopping. Try again in a few seconds."};
+                HubErrc::stop_pending,
+                "A server of " + user.value + " is still stopping. Try again in a few seconds."};
     }
     const auto* found = context_.directory.find(user);
     if (found == nullptr) co_return Result<void>{};  // somebody else removed it meanwhile
@@ -61,7 +66,8 @@ awaitable<Result<void>> UserRecords::remove(access::Permit permit, UserName user
     auto change = with_audit(std::move(mutation.write), audit_of(permit, "user.remove", user, ""));
     BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
     mutation.apply();
-    for (const auto& server : context_.servers.of_user(user)) context_.servers.remove(server->key);
+    for (const auto& server : context_.servers.of_user(user))
+        context_.servers.remove(server->key);
     log::info("user.removed", {{"by", permit.principal_name()}});
     co_return Result<void>{};
 }

@@ -1,5 +1,6 @@
-// Proves who somebody is. One interface; every implementation passes identity/authenticator_contract_test.hpp.
-// What an identity may then do (allow, block, admin lists) is identity/sign_in.hpp's question. Hub strand.
+// Proves who somebody is. One interface; every implementation passes
+// identity/authenticator_contract_test.hpp. What an identity may then do (allow, block, admin lists) is
+// identity/sign_in.hpp's question. Hub strand.
 #pragma once
 
 #include "async/awaitable.hpp"
@@ -31,16 +32,17 @@ struct Credentials {
 };
 
 struct Identity {
-    UserName name;                     // normalised
-    std::optional<bool> admin;         // when the authenticator knows it
-    std::optional<json::value> info;   // public facts for user_info; none leaves the stored ones alone
+    UserName name;                    // normalised
+    std::optional<bool> admin;        // when the authenticator knows it
+    std::optional<json::value> info;  // public facts for user_info; none leaves the stored ones alone
 };
 
 class Authenticator {
 public:
     virtual ~Authenticator() = default;
     virtual std::string_view name() const = 0;  // "password", "dummy": as authentication.method spells it
-    // Errors: wrong_credentials, authenticator_failed. Takes as long for an unknown user as for a wrong password.
+    // Errors: wrong_credentials, authenticator_failed. Takes as long for an unknown user as for a wrong
+    // password.
     virtual awaitable<Result<Identity>> authenticate(Credentials credentials, Deadline deadline) = 0;
     // False when whoever signs in is made a user then and there (dummy).
     virtual bool needs_account() const = 0;

@@ -1,5 +1,5 @@
-// What every authenticator promises. An implementation instantiates it with a factory that knows user "ann" with
-// password "right horse battery" and nobody called "nobody".
+// What every authenticator promises. An implementation instantiates it with a factory that knows user "ann"
+// with password "right horse battery" and nobody called "nobody".
 #pragma once
 
 #include "async/blocking_pool.hpp"

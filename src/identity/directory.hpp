@@ -1,9 +1,11 @@
-// The working copy of everybody and everything that may ask: users, groups, roles, services, tokens, OAuth clients
-// and codes, sessions, invitations. Owned by app/, hub strand only. Reads are synchronous and cheap; every change is
-// an awaitable that commits to the store first and then changes memory, so what is read here is durable.
+// The working copy of everybody and everything that may ask: users, groups, roles, services, tokens, OAuth
+// clients and codes, sessions, invitations. Owned by app/, hub strand only. Reads are synchronous and cheap;
+// every change is an awaitable that commits to the store first and then changes memory, so what is read here
+// is durable.
 //
-// Everything that hub/ must commit together with its own rows comes as a Mutation (prepare_…); nothing of it is in
-// memory before its apply(). Activity times are the exception: they are kept here and written by flush_activity().
+// Everything that hub/ must commit together with its own rows comes as a Mutation (prepare_…); nothing of it
+// is in memory before its apply(). Activity times are the exception: they are kept here and written by
+// flush_activity().
 #pragma once
 
 #include "access/principal.hpp"
@@ -30,17 +32,17 @@ public:
     ~Directory() override;
 
     void load(const store::Snapshot& snapshot);
-    // Brings groups, roles, services with their tokens, and admin flags in line with the configuration; what only
-    // the configuration had made and no longer names is removed. Once at start. Errors: unknown_scope, no_such_user,
-    // token_malformed, NameErrc, StoreErrc.
+    // Brings groups, roles, services with their tokens, and admin flags in line with the configuration; what
+    // only the configuration had made and no longer names is removed. Once at start. Errors: unknown_scope,
+    // no_such_user, token_malformed, NameErrc, StoreErrc.
     awaitable<Result<void>> apply_config(const config::Options& options, Timestamp now);
 
     // --- users ---
     const User* find(const UserName& name) const;
     const User* find(UserId id) const;
     const User* find_by_cookie(std::string_view cookie_id) const;
-    std::span<User* const> users_by_name() const;  // sorted by name
-    std::span<User* const> users_by_id() const;    // sorted by id: order of creation
+    std::span<const User* const> users_by_name() const;  // sorted by name
+    std::span<const User* const> users_by_id() const;    // sorted by id: order of creation
     std::size_t user_count() const;
     // True while no user is an administrator.
     bool without_admin() const;
@@ -51,7 +53,8 @@ public:
     awaitable<Result<UserId>> create_user(NewUser user, Timestamp now);  // user_exists
     awaitable<Result<void>> set_admin(UserId user, bool admin);
     awaitable<Result<void>> set_user_info(UserId user, json::value info);
-    // `hash` is a finished argon2id string, or none to take the password away (identity/password.hpp makes it).
+    // `hash` is a finished argon2id string, or none to take the password away (identity/password.hpp makes
+    // it).
     awaitable<Result<void>> set_password_hash(UserId user, std::optional<std::string> hash);
     // A fresh cookie_id: every browser session of the user must sign in again.
     awaitable<Result<void>> end_all_sessions(UserId user);
@@ -64,7 +67,7 @@ public:
     // --- groups ---
     const Group* find(const GroupName& name) const;
     const Group* find(GroupId id) const;
-    std::vector<const Group*> groups() const;  // by name
+    std::vector<const Group*> groups() const;                         // by name
     std::vector<std::string> group_names_of(const User& user) const;  // sorted
     bool is_member(std::string_view user, std::string_view group) const override;
     awaitable<Result<GroupId>> create_group(GroupName name, std::vector<UserId> members);  // group_exists
@@ -83,7 +86,8 @@ public:
     std::optional<std::vector<std::string>> role_scopes(std::string_view role) const;
     std::shared_ptr<const access::ScopeSet> scopes_of(const User& user) const;
     std::shared_ptr<const access::ScopeSet> scopes_of(const store::ServiceRow& service) const;
-    std::shared_ptr<const access::ScopeSet> scopes_of(const Token& token) const;  // empty when its owner is gone
+    std::shared_ptr<const access::ScopeSet> scopes_of(
+        const Token& token) const;  // empty when its owner is gone
     access::Owner owner_of(const Token& token) const;
 
     // --- services ---
@@ -92,12 +96,14 @@ public:
     std::vector<const store::ServiceRow*> services() const;  // by name
     // "/services/ops/" below the base path.
     std::string service_prefix(const store::ServiceRow& service) const;
-    // Made over REST. Token and client come with it. Errors: service_exists, unknown_scope, token_malformed, NameErrc.
+    // Made over REST. Token and client come with it. Errors: service_exists, unknown_scope, token_malformed,
+    // NameErrc.
     awaitable<Result<ServiceId>> create_service(config::ServiceOptions service, Timestamp now);
     awaitable<Result<void>> remove_service(ServiceId service);  // service_from_config
 
     // --- tokens ---
-    // By the token's text: nothing when unknown, expired, or longer than 64 characters (never hashed then, §7.1).
+    // By the token's text: nothing when unknown, expired, or longer than 64 characters (never hashed then,
+    // §7.1).
     const Token* find_token(std::string_view token, Timestamp now) const;
     const Token* find(TokenId id) const;
     std::vector<const Token*> tokens_of(UserId user) const;  // by last activity or creation
@@ -110,24 +116,30 @@ public:
     void touch(TokenId token, Timestamp at);
 
     // --- principals ---
-    access::Principal principal_of(const User& user) const;  // signed in by cookie
+    access::Principal principal_of(const User& user) const;    // signed in by cookie
     access::Principal principal_of(const Token& token) const;  // anonymous when its owner is gone
 
     // --- browser sessions (hub-protocol §6) ---
     // `session_id`: the value of cookie jupyterhub-session-id; stored hashed.
     awaitable<Result<void>> create_session(
-        UserId user, std::string session_id, std::string client_address, std::string user_agent, Timestamp now);
+        UserId user,
+        std::string session_id,
+        std::string client_address,
+        std::string user_agent,
+        Timestamp now);
     const store::SessionRow* find_session(std::string_view session_id) const;
     // Sign-out: ends the session and every token issued in it. Fine when it is unknown.
     awaitable<Result<void>> end_session(UserId user, std::string session_id);
     std::vector<const store::SessionRow*> sessions_of(UserId user) const;
 
     // --- invitations ---
-    // For the first administrator (no user) or for that user to set a password. An older one for the same is void.
-    awaitable<Result<Secret>> create_invite(std::optional<UserId> user, Timestamp now, std::chrono::seconds life);
+    // For the first administrator (no user) or for that user to set a password. An older one for the same is
+    // void.
+    awaitable<Result<Secret>> create_invite(
+        std::optional<UserId> user, Timestamp now, std::chrono::seconds life);
     const store::InviteRow* find_invite(std::string_view token, Timestamp now) const;
-    // Uses it up and sets the password in one commit; `name` is for the first administrator's, who is created as
-    // admin. Errors: invite_invalid, user_exists.
+    // Uses it up and sets the password in one commit; `name` is for the first administrator's, who is created
+    // as admin. Errors: invite_invalid, user_exists.
     awaitable<Result<UserId>> accept_invite(
         std::string token, std::optional<UserName> name, std::string password_hash, Timestamp now);
 
@@ -135,7 +147,8 @@ public:
     const store::OAuthClientRow* find_client(std::string_view identifier) const;
     std::optional<ServerKey> server_of(const store::OAuthClientRow& client) const;
     std::optional<ServiceName> service_of(const store::OAuthClientRow& client) const;
-    bool client_needs_no_consent(const store::OAuthClientRow& client) const;  // services with oauth_no_confirm
+    bool client_needs_no_consent(
+        const store::OAuthClientRow& client) const;  // services with oauth_no_confirm
     const store::OAuthCodeRow* find_code(std::string_view code, Timestamp now) const;
     std::vector<const Token*> tokens_of_client(UserId user, std::string_view client_id) const;
     Mutation prepare_client(store::OAuthClientRow client);
@@ -146,7 +159,8 @@ public:
     // Without may_assign: the caller has reduced the scopes. `token` must be random.
     Mutation prepare_token(store::TokenRow row);
     Mutation prepare_token_removal(TokenId token);
-    // The server behind `!server` of tokens and clients; hub/ tells it when it makes, renames or removes a server.
+    // The server behind `!server` of tokens and clients; hub/ tells it when it makes, renames or removes a
+    // server. With a dropped one go its token and its client, as they went in the database.
     void put_server(ServerId id, UserId user, ServerName name);
     void drop_server(ServerId id);
 

@@ -1,6 +1,9 @@
 // The directory over a real store: memory and database agree, before and after a restart.
 #include "identity/impl/directory_fixture.hpp"
 #include "identity/server_credentials.hpp"
+#include "store/queries.hpp"
+
+#include <malloc.h>
 
 namespace berth::identity::test {
 namespace {
@@ -11,7 +14,8 @@ class DirectoryTest : public DirectoryFixture {
 protected:
     Texts names() {
         Texts list;
-        for (const auto* user : directory_->users_by_name()) list.push_back(user->name().value);
+        for (const auto* user : directory_->users_by_name())
+            list.push_back(user->name().value);
         return list;
     }
     IssuedToken token(UserId user, Texts scopes = {"inherit"}) {
@@ -31,17 +35,22 @@ protected:
 
 TEST_F(DirectoryTest, UsersInOrderOfNameAndOfCreation) {
     make_user("zoe");
-    ASSERT_EQ(run(directory_->create_users({{UserName("bob")}, {UserName("zoe")}, {UserName("ann")}, {UserName("bob")}}, kNow)).value().size(), 2U);
+    ASSERT_EQ(
+        run(directory_->create_users(
+                {{UserName("bob")}, {UserName("zoe")}, {UserName("ann")}, {UserName("bob")}}, kNow))
+            .value()
+            .size(),
+        2U);
     EXPECT_EQ(names(), (Texts{"ann", "bob", "zoe"}));
     EXPECT_EQ(directory_->users_by_id()[1]->name().value, "bob");
     reopen();
     EXPECT_EQ(names(), (Texts{"ann", "bob", "zoe"}));
     EXPECT_TRUE(run(directory_->create_user({UserName("ann")}, kNow)).error().is(DirectoryErrc::user_exists));
-    EXPECT_EQ(directory_->find_by_cookie(directory_->find(UserName("bob"))->row.cookie_id)->name().value, "bob");
+    EXPECT_EQ(
+        directory_->find_by_cookie(directory_->find(UserName("bob"))->row.cookie_id)->name().value, "bob");
 }
 
 TEST_F(DirectoryTest, TwoWhoCreateTheSameUsersAtOnceBothEndWell) {
-    asio::io_context context;
     std::vector<Result<std::vector<UserId>>> answers;
     const auto create = [](Directory& directory, std::vector<NewUser> users, auto& into) -> awaitable<> {
         auto answer = co_await directory.create_users(std::move(users), kNow);
@@ -49,9 +58,10 @@ TEST_F(DirectoryTest, TwoWhoCreateTheSameUsersAtOnceBothEndWell) {
     };
     std::vector<NewUser> first{{UserName("a")}, {UserName("b")}};
     std::vector<NewUser> second{{UserName("b")}, {UserName("c")}};
-    asio::co_spawn(context, create(*directory_, first, answers), [](std::exception_ptr) {});
-    asio::co_spawn(context, create(*directory_, second, answers), [](std::exception_ptr) {});
-    context.run();
+    std::vector<awaitable<>> both;
+    both.push_back(create(*directory_, first, answers));
+    both.push_back(create(*directory_, second, answers));
+    run_all_to_end(std::move(both));
     ASSERT_EQ(answers.size(), 2U);
     EXPECT_EQ(answers[0]->size() + answers[1]->size(), 3U);
     EXPECT_EQ(names(), (Texts{"a", "b", "c"}));
@@ -97,7 +107,8 @@ TEST_F(DirectoryTest, GroupsGiveTheirRoles) {
     EXPECT_EQ(directory_->find(lab)->row.properties, (json::value{{"quota", 3}}));
     EXPECT_TRUE(directory_->scopes_of(*directory_->find(ann))->has_everywhere("list:users"));
     ASSERT_TRUE(run(directory_->apply_config({}, kNow)));
-    EXPECT_FALSE(directory_->scopes_of(*directory_->find(ann))->has_everywhere("list:users")) << "the role is gone";
+    EXPECT_FALSE(directory_->scopes_of(*directory_->find(ann))->has_everywhere("list:users"))
+        << "the role is gone";
     ASSERT_TRUE(run(directory_->remove_group(lab)));
     EXPECT_TRUE(directory_->group_names_of(*directory_->find(ann)).empty());
 }
@@ -127,7 +138,9 @@ TEST_F(DirectoryTest, TokensAreStoredHashedAndEnd) {
     const auto* found = directory_->find_token(issued.token.reveal(), kNow);
     ASSERT_NE(found, nullptr);
     EXPECT_EQ(found->row.hashed.find(issued.token.reveal()), std::string::npos);
-    EXPECT_EQ(directory_->principal_of(*found).scopes().strings(), directory_->scopes_of(*directory_->find(ann))->strings());
+    EXPECT_EQ(
+        directory_->principal_of(*found).scopes().strings(),
+        directory_->scopes_of(*directory_->find(ann))->strings());
     EXPECT_EQ(directory_->find_token(issued.token.reveal(), kNow + 1h), nullptr) << "expired";
     EXPECT_EQ(directory_->find_token(issued.token.reveal() + "x", kNow), nullptr);
     EXPECT_EQ(directory_->find_token(std::string(65, 'x'), kNow), nullptr);
@@ -151,7 +164,9 @@ TEST_F(DirectoryTest, ATokenHoldsNoMoreThanItsOwner) {
     EXPECT_TRUE(refused({"nonsense"}).is(DirectoryErrc::unknown_scope));
     const auto issued = token(ann, {"read:servers!user"});
     const auto* entry = directory_->find(issued.id);
-    EXPECT_EQ(directory_->scopes_of(*entry)->strings(), (Texts{"read:servers!user=ann", "read:users:groups!user=ann", "read:users:name!user=ann"}));
+    EXPECT_EQ(
+        directory_->scopes_of(*entry)->strings(),
+        (Texts{"read:servers!user=ann", "read:users:groups!user=ann", "read:users:name!user=ann"}));
     // What the owner loses, the token loses: inherit is what the owner has now.
     ASSERT_TRUE(run(directory_->set_admin(ann, true)));
     const auto inheriting = token(ann);
@@ -196,7 +211,9 @@ TEST_F(DirectoryTest, ALinkIsUsedOnce) {
     ASSERT_TRUE(used);
     EXPECT_TRUE(directory_->find(*used)->row.admin);
     EXPECT_FALSE(directory_->without_admin_password());
-    EXPECT_TRUE(run(directory_->accept_invite(link.reveal(), UserName("eve"), "$hash", kNow)).error().is(DirectoryErrc::invite_invalid));
+    EXPECT_TRUE(run(directory_->accept_invite(link.reveal(), UserName("eve"), "$hash", kNow))
+                    .error()
+                    .is(DirectoryErrc::invite_invalid));
 
     const auto ann = make_user("ann");
     const auto hers = run(directory_->create_invite(ann, kNow, 1h)).value();
@@ -229,7 +246,8 @@ TEST_F(DirectoryTest, ServicesFollowTheConfiguration) {
     const auto* client = directory_->find_client("service-ops");
     ASSERT_NE(client, nullptr);
     EXPECT_EQ(client->redirect_uri, "/services/ops/oauth_callback");
-    EXPECT_TRUE(run(directory_->remove_service(*token->row.service)).error().is(DirectoryErrc::service_from_config));
+    EXPECT_TRUE(
+        run(directory_->remove_service(*token->row.service)).error().is(DirectoryErrc::service_from_config));
 
     options.services[0].api_token = Secret("another-token");
     ASSERT_TRUE(run(directory_->apply_config(options, kNow)));
@@ -256,7 +274,9 @@ TEST_F(DirectoryTest, AConfigurationThatCannotBeIsRefusedByName) {
     EXPECT_TRUE(run(directory_->apply_config(options, kNow)).error().is(DirectoryErrc::token_exists));
     config::Options bad_admin;
     bad_admin.authentication.admins = {"a/b"};
-    EXPECT_NE(run(directory_->apply_config(bad_admin, kNow)).error().message.find("authentication.admins"), std::string::npos);
+    EXPECT_NE(
+        run(directory_->apply_config(bad_admin, kNow)).error().message.find("authentication.admins"),
+        std::string::npos);
 }
 
 TEST_F(DirectoryTest, AServiceMadeOverRestCanBeRemoved) {
@@ -297,19 +317,35 @@ TEST_F(DirectoryTest, AServersCredentialsComeAndGoWithIt) {
     EXPECT_EQ(principal.server, key);
     EXPECT_EQ(
         principal.scopes().strings(),
-        (Texts{"access:servers!server=ann/", "read:users:activity!user=ann", "read:users:groups!user=ann",
-               "read:users:name!user=ann", "users:activity!user=ann"}));
+        (Texts{
+            "access:servers!server=ann/",
+            "read:users:activity!user=ann",
+            "read:users:groups!user=ann",
+            "read:users:name!user=ann",
+            "users:activity!user=ann"}));
 
     reopen();
     auto second = make_server_credentials(*directory_, server, key, "/user/ann/", kNow).value();
     ASSERT_TRUE(run(directory_->commit(std::move(second.mutation))));
-    EXPECT_EQ(directory_->find_token(first.api_token.reveal(), kNow), nullptr) << "an earlier start's token is void";
-    EXPECT_EQ(directory_->find_client("jupyterhub-user-ann")->secret_hash, sha256_hex(second.api_token.reveal()));
+    EXPECT_EQ(directory_->find_token(first.api_token.reveal(), kNow), nullptr)
+        << "an earlier start's token is void";
+    EXPECT_EQ(
+        directory_->find_client("jupyterhub-user-ann")->secret_hash, sha256_hex(second.api_token.reveal()));
     auto removal = remove_server_credentials(*directory_, server, key);
     ASSERT_TRUE(run(directory_->commit(std::move(removal))));
-    reopen();
-    EXPECT_EQ(directory_->find_token(second.api_token.reveal(), kNow), nullptr);
     EXPECT_EQ(directory_->find_client("jupyterhub-user-ann"), nullptr);
+    auto third = make_server_credentials(*directory_, server, key, "/user/ann/", kNow).value();
+    ASSERT_TRUE(run(directory_->commit(std::move(third.mutation))));
+    Mutation gone;
+    gone.write = [server](store::Transaction& tx) { store::remove_server(tx, server); };
+    gone.apply = [this, server] { directory_->drop_server(server); };
+    ASSERT_TRUE(run(directory_->commit(std::move(gone))));
+    for (int restarted = 0; restarted < 2; ++restarted) {
+        EXPECT_EQ(directory_->find_token(second.api_token.reveal(), kNow), nullptr);
+        EXPECT_EQ(directory_->find_token(third.api_token.reveal(), kNow), nullptr);
+        EXPECT_EQ(directory_->find_client("jupyterhub-user-ann"), nullptr);
+        reopen();
+    }
 }
 
 TEST_F(DirectoryTest, NoTwoServersShareAClient) {
@@ -329,9 +365,14 @@ TEST_F(DirectoryTest, AHundredThousandUsersAreFoundInMicroseconds) {
         row.cookie_id = random_hex(16);
         snapshot.users.push_back(std::move(row));
     }
+    const auto before = ::mallinfo2().uordblks;
     directory_->load(snapshot);
+    const auto mebibytes = (::mallinfo2().uordblks - before) >> 20;
+    RecordProperty("mebibytes", std::to_string(mebibytes));
+    EXPECT_LT(mebibytes, 100U);
     EXPECT_TRUE(std::is_sorted(
-        directory_->users_by_name().begin(), directory_->users_by_name().end(),
+        directory_->users_by_name().begin(),
+        directory_->users_by_name().end(),
         [](const User* a, const User* b) { return a->name() < b->name(); }));
     const auto begin = std::chrono::steady_clock::now();
     std::size_t found = 0;

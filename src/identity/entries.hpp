@@ -1,6 +1,6 @@
-// What the directory keeps in memory of each user, group, role, service and token: the row and what is derived
-// from it. Read-only outside identity/. Pointers to entries stay valid until the entry is removed; after a
-// suspension look them up again by id.
+// What the directory keeps in memory of each user, group, role, service and token: the row and what is
+// derived from it. Read-only outside identity/. Pointers to entries stay valid until the entry is removed;
+// after a suspension look them up again by id.
 #pragma once
 
 #include "base/secret.hpp"

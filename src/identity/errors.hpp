@@ -18,10 +18,10 @@ enum class DirectoryErrc {
     no_such_token,
     no_such_role,
     unknown_scope,
-    scopes_not_held,    // "Not assigning requested scopes …"
-    token_malformed,    // a supplied token: 8 to 64 printable characters without spaces
+    scopes_not_held,  // "Not assigning requested scopes …"
+    token_malformed,  // a supplied token: 8 to 64 printable characters without spaces
     token_exists,
-    invite_invalid,     // unknown, used or expired
+    invite_invalid,  // unknown, used or expired
     password_too_short,
     password_too_long,
     changed_meanwhile,  // somebody else changed the same thing first; try again

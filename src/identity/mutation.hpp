@@ -1,5 +1,6 @@
-// One change of identity data in two halves, so that hub/ can commit several rooms' changes as one: `write` goes into
-// the transaction, `apply` changes memory and runs on the hub strand only after the commit succeeded.
+// One change of identity data in two halves, so that hub/ can commit several rooms' changes as one: `write`
+// goes into the transaction, `apply` changes memory and runs on the hub strand only after the commit
+// succeeded.
 #pragma once
 
 #include "store/store.hpp"

@@ -30,7 +30,8 @@ Result<void> check_name(std::string_view name, const std::string& what) {
     if (name.empty()) return Error{NameErrc::empty, what + " may not be empty."};
     if (name.size() > kMostBytes) return Error{NameErrc::too_long, what + " may have at most 255 bytes."};
     if (!is_valid_utf8(name)) return Error{NameErrc::not_utf8, what + " must be UTF-8."};
-    if (name.find('/') != std::string_view::npos) return Error{NameErrc::slash, what + " may not contain '/'."};
+    if (name.find('/') != std::string_view::npos)
+        return Error{NameErrc::slash, what + " may not contain '/'."};
     const auto characters = decode_utf8(name);
     if (is_space(characters.front()) || is_space(characters.back()))
         return Error{NameErrc::surrounding_space, what + " may not begin or end with a space."};
@@ -49,22 +50,34 @@ bool has_escape(std::string_view name) {
     return false;
 }
 
-bool is_slug_character(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool is_slug_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 
 }  // namespace
 
 std::string_view text_of(NameErrc reason) {
     switch (reason) {
-        case NameErrc::empty: return "name empty";
-        case NameErrc::too_long: return "name too long";
-        case NameErrc::not_utf8: return "name is not UTF-8";
-        case NameErrc::slash: return "name contains a slash";
-        case NameErrc::surrounding_space: return "name begins or ends with a space";
-        case NameErrc::control_character: return "name contains a control character";
-        case NameErrc::dots_only: return "name consists of dots";
-        case NameErrc::percent_escape: return "name contains a percent escape";
-        case NameErrc::bad_server_name: return "invalid server name";
-        case NameErrc::bad_display_name: return "invalid display name";
+        case NameErrc::empty:
+            return "name empty";
+        case NameErrc::too_long:
+            return "name too long";
+        case NameErrc::not_utf8:
+            return "name is not UTF-8";
+        case NameErrc::slash:
+            return "name contains a slash";
+        case NameErrc::surrounding_space:
+            return "name begins or ends with a space";
+        case NameErrc::control_character:
+            return "name contains a control character";
+        case NameErrc::dots_only:
+            return "name consists of dots";
+        case NameErrc::percent_escape:
+            return "name contains a percent escape";
+        case NameErrc::bad_server_name:
+            return "invalid server name";
+        case NameErrc::bad_display_name:
+            return "invalid display name";
     }
     return "unknown";
 }
@@ -72,7 +85,8 @@ std::string_view text_of(NameErrc reason) {
 std::string to_lower(std::string_view text) {
     if (!is_valid_utf8(text)) return to_lower_ascii(text);
     std::string lower;
-    for (const auto character : decode_utf8(text)) append_utf8(lower, lower_of(character));
+    for (const auto character : decode_utf8(text))
+        append_utf8(lower, lower_of(character));
     return lower;
 }
 
@@ -134,7 +148,8 @@ std::string slug_of(std::string_view display_name) {
     if (slug.empty()) return slug;
     if (slug.front() < 'a' || slug.front() > 'z') slug = "x-" + slug;
     slug.resize(std::min<std::size_t>(slug.size(), 30));
-    while (!slug.empty() && slug.back() == '-') slug.pop_back();
+    while (!slug.empty() && slug.back() == '-')
+        slug.pop_back();
     return slug;
 }
 
@@ -144,7 +159,8 @@ std::string for_log(std::string_view name) {
     const auto characters = decode_utf8(name);
     if (characters.size() <= 32) return std::string(name);
     std::string cut;
-    for (std::size_t at = 0; at < 32; ++at) append_utf8(cut, characters[at]);
+    for (std::size_t at = 0; at < 32; ++at)
+        append_utf8(cut, characters[at]);
     return cut + "…";
 }
 

@@ -1,5 +1,5 @@
-// Names from outside: normalised first, then checked, before anything is compared with them (hub-protocol §2.4,
-// §20 "normalise first"). Pure.
+// Names from outside: normalised first, then checked, before anything is compared with them (hub-protocol
+// §2.4, §20 "normalise first"). Pure.
 #pragma once
 
 #include "base/ids.hpp"
@@ -17,9 +17,9 @@ enum class NameErrc {
     slash,
     surrounding_space,
     control_character,
-    dots_only,           // ".", "..", "%2e", "%2E%2e": they reach other paths
-    percent_escape,      // services only
-    bad_server_name,     // 400 "Invalid server_name: …"
+    dots_only,        // ".", "..", "%2e", "%2E%2e": they reach other paths
+    percent_escape,   // services only
+    bad_server_name,  // 400 "Invalid server_name: …"
     bad_display_name,
 };
 std::string_view text_of(NameErrc reason);
@@ -27,9 +27,10 @@ BERTH_ERROR_CATEGORY(NameErrc, "name")
 
 // Lower case (Unicode, as Python's str.lower for single characters), then checked. At most 255 bytes.
 Result<UserName> user_name(std::string_view text);
-Result<GroupName> group_name(std::string_view text);      // as it stands: group names keep their case
+Result<GroupName> group_name(std::string_view text);  // as it stands: group names keep their case
 Result<ServiceName> service_name(std::string_view text);
-// For a new named server: 1 to 30 of [a-z0-9-], a letter first, alphanumeric last, no "--". "" is the default server.
+// For a new named server: 1 to 30 of [a-z0-9-], a letter first, alphanumeric last, no "--". "" is the default
+// server.
 Result<ServerName> server_name(std::string_view text);
 // 1 to 255 characters; letters, marks, numbers, punctuation, symbols, single inner spaces.
 Result<std::string> display_name(std::string_view text);

@@ -61,13 +61,15 @@ TEST(Names, ServiceNamesHaveNoEscapes) {
 TEST(Names, ServerNamesFollowTheRulesOfSix) {
     for (const auto* good : {"", "a", "gpu", "my-server-2", "a23456789012345678901234567890"})
         EXPECT_TRUE(server_name(good)) << good;
-    for (const auto* bad : {"1a", "-a", "a-", "a--b", "A", "a_b", "ä", "a b", "a2345678901234567890123456789012"})
+    for (const auto* bad :
+         {"1a", "-a", "a-", "a--b", "A", "a_b", "ä", "a b", "a2345678901234567890123456789012"})
         EXPECT_FALSE(server_name(bad)) << bad;
     EXPECT_EQ(server_name("a/b c").error().message, "Invalid server_name: a/b%20c");
 }
 
 TEST(Names, DisplayNames) {
-    for (const auto* good : {"x", "My GPU server", "Größe: 2×H100 🚀", "秀樹"}) EXPECT_TRUE(display_name(good)) << good;
+    for (const auto* good : {"x", "My GPU server", "Größe: 2×H100 🚀", "秀樹"})
+        EXPECT_TRUE(display_name(good)) << good;
     for (const auto& bad : std::vector<std::string>{
              "", " a", "a ", "a  b", "a\tb", "a\nb", "a\u200bb", "a\u00a0b", std::string(256, 'a')})
         EXPECT_FALSE(display_name(bad)) << bad;

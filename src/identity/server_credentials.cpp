@@ -40,7 +40,8 @@ Result<ServerCredentials> make_server_credentials(
     credentials.api_token = Secret(random_hex(16));
     credentials.client_id = client_id_of(key);
     credentials.callback_path = prefix + "oauth_callback";
-    credentials.access_scopes = {"access:servers!server=" + key.full_name(), "access:servers!user=" + key.user.value};
+    credentials.access_scopes = {
+        "access:servers!server=" + key.full_name(), "access:servers!user=" + key.user.value};
 
     const auto hash = sha256_hex(credentials.api_token.reveal());
     store::TokenRow token;
@@ -69,13 +70,15 @@ Result<ServerCredentials> make_server_credentials(
     known.apply = [&directory, server, owner = user->id(), name = key.server] {
         directory.put_server(server, owner, name);
     };
-    credentials.mutation = std::move(mutation) + std::move(known) + directory.prepare_token(std::move(token)) +
+    credentials.mutation = std::move(mutation) + std::move(known) +
+                           directory.prepare_token(std::move(token)) +
                            directory.prepare_client(std::move(client));
     return credentials;
 }
 
 Mutation remove_server_credentials(Directory& directory, ServerId server, const ServerKey& key) {
-    return without_tokens_of_server(directory, server, key) + directory.prepare_client_removal(client_id_of(key));
+    return without_tokens_of_server(directory, server, key) +
+           directory.prepare_client_removal(client_id_of(key));
 }
 
 }  // namespace berth::identity

@@ -7,10 +7,14 @@ namespace berth::identity {
 
 std::string_view text_of(SignInErrc reason) {
     switch (reason) {
-        case SignInErrc::wrong_credentials: return "wrong credentials";
-        case SignInErrc::not_allowed: return "not allowed to sign in";
-        case SignInErrc::throttled: return "too many tries";
-        case SignInErrc::authenticator_failed: return "the authenticator failed";
+        case SignInErrc::wrong_credentials:
+            return "wrong credentials";
+        case SignInErrc::not_allowed:
+            return "not allowed to sign in";
+        case SignInErrc::throttled:
+            return "too many tries";
+        case SignInErrc::authenticator_failed:
+            return "the authenticator failed";
     }
     return "unknown";
 }
@@ -69,7 +73,8 @@ awaitable<Result<UserId>> SignIn::sign_in(Credentials credentials, Deadline dead
     if (!allowed(identity->name)) {
         log::info("sign_in.not_allowed", {{"user", for_log(identity->name.value)}, {"address", address}});
         co_return Error{
-            SignInErrc::not_allowed, "This account may not sign in here. Ask your administrator to allow it."};
+            SignInErrc::not_allowed,
+            "This account may not sign in here. Ask your administrator to allow it."};
     }
     Identity admitted = *identity;
     co_return co_await admit(std::move(admitted));
@@ -81,13 +86,16 @@ awaitable<Result<UserId>> SignIn::admit(Identity identity) {
     if (user == nullptr) {
         NewUser fresh{identity.name, admin};
         std::vector<NewUser> one{std::move(fresh)};
-        BERTH_CO_CHECK(co_await directory_.create_users(std::move(one), now_utc()));  // fine when somebody was faster
+        BERTH_CO_CHECK(
+            co_await directory_.create_users(std::move(one), now_utc()));  // fine when somebody was faster
         user = directory_.find(identity.name);
-        if (user == nullptr) co_return Error{SignInErrc::authenticator_failed, "Try again.", "user deleted meanwhile"};
+        if (user == nullptr)
+            co_return Error{SignInErrc::authenticator_failed, "Try again.", "user deleted meanwhile"};
     }
     const auto id = user->id();
     // A list makes administrators; only an authenticator that knows may also take it away.
-    const bool wanted = identity.admin && !listed_admin(identity.name) ? *identity.admin : user->row.admin || admin;
+    const bool wanted =
+        identity.admin && !listed_admin(identity.name) ? *identity.admin : user->row.admin || admin;
     if (user->row.admin != wanted) BERTH_CO_CHECK(co_await directory_.set_admin(id, wanted));
     user = directory_.find(id);
     if (user != nullptr && identity.info && user->row.user_info != *identity.info)

@@ -1,5 +1,5 @@
-// Signing in, from typed name to user: normalise, throttle, authenticate, allow/block/admin lists, account made or
-// brought up to date. Hub strand; owned by app/. The page that calls it sets the cookies (gate/).
+// Signing in, from typed name to user: normalise, throttle, authenticate, allow/block/admin lists, account
+// made or brought up to date. Hub strand; owned by app/. The page that calls it sets the cookies (gate/).
 #pragma once
 
 #include "config/options.hpp"
@@ -14,10 +14,13 @@ namespace berth::identity {
 
 class SignIn {
 public:
-    SignIn(Directory& directory, std::unique_ptr<Authenticator> authenticator, const config::AuthenticationOptions& options);
+    SignIn(
+        Directory& directory,
+        std::unique_ptr<Authenticator> authenticator,
+        const config::AuthenticationOptions& options);
 
-    // Errors: wrong_credentials, not_allowed, throttled, authenticator_failed, StoreErrc. The message is for the
-    // person: "Invalid username or password" unless waiting helps.
+    // Errors: wrong_credentials, not_allowed, throttled, authenticator_failed, StoreErrc. The message is for
+    // the person: "Invalid username or password" unless waiting helps.
     awaitable<Result<UserId>> sign_in(Credentials credentials, Deadline deadline);
 
     // Blocked wins; administrators of the list are always allowed.
@@ -32,7 +35,7 @@ private:
     std::unique_ptr<Authenticator> authenticator_;
     Throttle throttle_;
     bool allow_all_;
-    std::unordered_set<std::string> admins_;   // normalised, as all three
+    std::unordered_set<std::string> admins_;  // normalised, as all three
     std::unordered_set<std::string> allowed_;
     std::unordered_set<std::string> blocked_;
 };

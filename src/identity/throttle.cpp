@@ -12,18 +12,24 @@ constexpr auto kLongestWait = 300s;
 constexpr auto kForgottenAfter = 1h;
 constexpr std::uint32_t kAddressFactor = 10;
 
-std::string account_key(std::string_view account) { return "account:" + std::string(account.substr(0, 255)); }
-std::string address_key(std::string_view address) { return "address:" + std::string(address.substr(0, 64)); }
+std::string account_key(std::string_view account) {
+    return "account:" + std::string(account.substr(0, 255));
+}
+std::string address_key(std::string_view address) {
+    return "address:" + std::string(address.substr(0, 64));
+}
 
 }  // namespace
 
-std::chrono::seconds Throttle::wait_of(const std::string& key, std::uint32_t free, Clock::time_point now) const {
+std::chrono::seconds Throttle::wait_of(
+    const std::string& key, std::uint32_t free, Clock::time_point now) const {
     const auto found = index_.find(key);
     if (found == index_.end()) return 0s;
     const auto& entry = *found->second;
     if (entry.failures < free || now - entry.last >= kForgottenAfter) return 0s;
     const auto exponent = std::min(entry.failures - free, std::uint32_t{20});
-    const auto delay = std::min<std::chrono::seconds>(kLongestWait, std::chrono::seconds(std::int64_t{1} << exponent));
+    const auto delay =
+        std::min<std::chrono::seconds>(kLongestWait, std::chrono::seconds(std::int64_t{1} << exponent));
     const auto until = entry.last + delay;
     return until <= now ? 0s : std::chrono::ceil<std::chrono::seconds>(until - now);
 }

@@ -1,6 +1,6 @@
-// Slows failed sign-ins, per account and per address: the first tries are free, then each failure doubles the wait,
-// up to 5 minutes; an hour without one forgets. Pure: time is passed in. Memory is bounded: beyond `max_keys` the
-// oldest entries are forgotten first.
+// Slows failed sign-ins, per account and per address: the first tries are free, then each failure doubles the
+// wait, up to 5 minutes; an hour without one forgets. Pure: time is passed in. Memory is bounded: beyond
+// `max_keys` the oldest entries are forgotten first.
 #pragma once
 
 #include <chrono>
@@ -19,9 +19,10 @@ public:
     explicit Throttle(std::uint32_t free_tries, std::size_t max_keys = 20'000)
         : free_tries_(free_tries), max_keys_(max_keys) {}
 
-    // How long to wait before a try counts; zero: go on. Rounded up to seconds. An address has ten times the free
-    // tries of an account: a laboratory often shares one.
-    std::chrono::seconds wait(std::string_view account, std::string_view address, Clock::time_point now) const;
+    // How long to wait before a try counts; zero: go on. Rounded up to seconds. An address has ten times the
+    // free tries of an account: a laboratory often shares one.
+    std::chrono::seconds wait(
+        std::string_view account, std::string_view address, Clock::time_point now) const;
     // A try counts as failed from its beginning, so that many at once do not slip through.
     void begin_try(std::string_view account, std::string_view address, Clock::time_point now);
     // It was right: the account begins anew, the address gets this try back.

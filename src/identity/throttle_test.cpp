@@ -34,14 +34,16 @@ TEST(Throttle, AnAccountIsSlowedFromEveryAddressAndOthersAreNot) {
 
 TEST(Throttle, AnAddressThatTriesManyAccountsIsSlowed) {
     Throttle throttle(2);
-    for (int n = 0; n < 20; ++n) throttle.begin_try("user" + std::to_string(n), "10.0.0.1", kStart);
+    for (int n = 0; n < 20; ++n)
+        throttle.begin_try("user" + std::to_string(n), "10.0.0.1", kStart);
     EXPECT_GT(throttle.wait("someone", "10.0.0.1", kStart), 0s);
     EXPECT_EQ(throttle.wait("someone", "10.0.0.2", kStart), 0s);
 }
 
 TEST(Throttle, SuccessForgivesTheAccountAndOnlyItsOwnTryOfTheAddress) {
     Throttle throttle(1);
-    for (int n = 0; n < 10; ++n) throttle.begin_try("user" + std::to_string(n), "10.0.0.1", kStart);
+    for (int n = 0; n < 10; ++n)
+        throttle.begin_try("user" + std::to_string(n), "10.0.0.1", kStart);
     throttle.begin_try("ann", "10.0.0.1", kStart);
     throttle.succeeded("ann", "10.0.0.1");
     EXPECT_EQ(throttle.wait("ann", "10.0.0.2", kStart), 0s);
@@ -57,7 +59,8 @@ TEST(Throttle, AnHourForgets) {
 
 TEST(Throttle, ItsMemoryIsBounded) {
     Throttle throttle(1, 100);
-    for (int n = 0; n < 1000; ++n) throttle.begin_try("user" + std::to_string(n), std::to_string(n), kStart);
+    for (int n = 0; n < 1000; ++n)
+        throttle.begin_try("user" + std::to_string(n), std::to_string(n), kStart);
     EXPECT_LE(throttle.keys(), 100U);
     EXPECT_GT(throttle.wait("user999", "", kStart), 0s) << "the newest stay";
 }

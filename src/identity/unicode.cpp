@@ -15,14 +15,17 @@ namespace {
 
 locale_t unicode_locale() {
     static const locale_t locale = [] {
-        const locale_t wanted = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);  // built into glibc since 2.35
+        const locale_t wanted =
+            ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);  // built into glibc since 2.35
         BERTH_ASSERT(wanted != nullptr);
         return wanted;
     }();
     return locale;
 }
 
-wint_t wide(char32_t character) { return static_cast<wint_t>(character); }
+wint_t wide(char32_t character) {
+    return static_cast<wint_t>(character);
+}
 
 struct Range {
     char32_t first;
@@ -31,11 +34,11 @@ struct Range {
 
 // Unicode 14, general categories Cc, Cf, Co, Cs, Zl, Zp.
 constexpr Range kControlOrFormat[] = {
-    {0x0000, 0x001F}, {0x007F, 0x009F}, {0x00AD, 0x00AD}, {0x0600, 0x0605}, {0x061C, 0x061C},
-    {0x06DD, 0x06DD}, {0x070F, 0x070F}, {0x0890, 0x0891}, {0x08E2, 0x08E2}, {0x180E, 0x180E},
-    {0x200B, 0x200F}, {0x2028, 0x202E}, {0x2060, 0x2064}, {0x2066, 0x206F}, {0xD800, 0xF8FF},
-    {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x13438},
-    {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0001, 0xE0001}, {0xE0020, 0xE007F}, {0xF0000, 0xFFFFD},
+    {0x0000, 0x001F},     {0x007F, 0x009F},   {0x00AD, 0x00AD},   {0x0600, 0x0605},   {0x061C, 0x061C},
+    {0x06DD, 0x06DD},     {0x070F, 0x070F},   {0x0890, 0x0891},   {0x08E2, 0x08E2},   {0x180E, 0x180E},
+    {0x200B, 0x200F},     {0x2028, 0x202E},   {0x2060, 0x2064},   {0x2066, 0x206F},   {0xD800, 0xF8FF},
+    {0xFEFF, 0xFEFF},     {0xFFF9, 0xFFFB},   {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x13438},
+    {0x1BCA0, 0x1BCA3},   {0x1D173, 0x1D17A}, {0xE0001, 0xE0001}, {0xE0020, 0xE007F}, {0xF0000, 0xFFFFD},
     {0x100000, 0x10FFFD},
 };
 
@@ -89,15 +92,17 @@ char32_t lower_of(char32_t character) {
 }
 
 bool is_space(char32_t character) {
-    return character == 0xA0 || character == 0x2007 || character == 0x202F ||  // which glibc keeps from breaking
+    return character == 0xA0 || character == 0x2007 ||
+           character == 0x202F ||  // which glibc keeps from breaking
            ::iswspace_l(wide(character), unicode_locale()) != 0;
 }
 
 bool is_control_or_format(char32_t character) {
     const auto* const after = std::upper_bound(
-        std::begin(kControlOrFormat), std::end(kControlOrFormat), character, [](char32_t value, const Range& range) {
-            return value < range.first;
-        });
+        std::begin(kControlOrFormat),
+        std::end(kControlOrFormat),
+        character,
+        [](char32_t value, const Range& range) { return value < range.first; });
     return after != std::begin(kControlOrFormat) && character <= std::prev(after)->last;
 }
 
@@ -106,7 +111,9 @@ bool is_graphic(char32_t character) {
            !is_space(character);
 }
 
-bool is_mark(char32_t character) { return character >= 0x300 && character < 0x370; }
+bool is_mark(char32_t character) {
+    return character >= 0x300 && character < 0x370;
+}
 
 char32_t without_mark(char32_t character) {
     if (character < 0xC0 || character >= 0x180) return character;

@@ -1,4 +1,5 @@
-// The metrics that dashboards made for JupyterHub read (hub-protocol §18): its names and labels, nowhere else.
+// The metrics that dashboards made for JupyterHub read (hub-protocol §18): its names and labels, nowhere
+// else.
 #pragma once
 
 #include "obs/metrics.hpp"
@@ -7,20 +8,20 @@
 
 namespace berth::obs::jupyterhub {
 
-Family<Histogram>& request_duration();        // {method, handler, code}
-Family<Histogram>& server_spawn_duration();   // {status=success|failure|error, reason}
+Family<Histogram>& request_duration();       // {method, handler, code}
+Family<Histogram>& server_spawn_duration();  // {status=success|failure|error, reason}
 Family<Gauge>& running_servers();
 Family<Gauge>& total_users();
-Family<Gauge>& active_users();                // {period=24h|7d|30d}
+Family<Gauge>& active_users();  // {period=24h|7d|30d}
 Family<Histogram>& check_routes_duration();
 Family<Histogram>& hub_startup_duration();
 Family<Histogram>& init_spawners_duration();
 Family<Histogram>& proxy_poll_duration();
-Family<Histogram>& proxy_add_duration();      // {status=success|failure}
-Family<Histogram>& proxy_delete_duration();   // {status}
-Family<Histogram>& server_poll_duration();    // {status=running|stopped}
-Family<Histogram>& server_stop_duration();    // {status=success|failure}
-Family<Histogram>& login_duration();          // {status=LoginStatus.success|LoginStatus.failure}
+Family<Histogram>& proxy_add_duration();     // {status=success|failure}
+Family<Histogram>& proxy_delete_duration();  // {status}
+Family<Histogram>& server_poll_duration();   // {status=running|stopped}
+Family<Histogram>& server_stop_duration();   // {status=success|failure}
+Family<Histogram>& login_duration();         // {status=LoginStatus.success|LoginStatus.failure}
 Family<Histogram>& logout_duration();
 Family<Counter>& csp_reports();
 

@@ -12,10 +12,14 @@ namespace {
 
 spdlog::level::level_enum to_spdlog(Level level) {
     switch (level) {
-        case Level::debug: return spdlog::level::debug;
-        case Level::info: return spdlog::level::info;
-        case Level::warn: return spdlog::level::warn;
-        case Level::error: return spdlog::level::err;
+        case Level::debug:
+            return spdlog::level::debug;
+        case Level::info:
+            return spdlog::level::info;
+        case Level::warn:
+            return spdlog::level::warn;
+        case Level::error:
+            return spdlog::level::err;
     }
     return spdlog::level::info;
 }
@@ -24,7 +28,9 @@ struct Output {
     std::shared_ptr<spdlog::logger> logger;
     Format format = Format::text;
 
-    Output() : logger(std::make_shared<spdlog::logger>("berth", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+    Output()
+        : logger(
+              std::make_shared<spdlog::logger>("berth", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
         logger->set_pattern("%v");
         logger->set_level(spdlog::level::info);
         logger->flush_on(spdlog::level::debug);
@@ -42,7 +48,9 @@ void configure(Level level, Format format) {
     output().logger->set_level(to_spdlog(level));
 }
 
-bool enabled(Level level) { return output().logger->should_log(to_spdlog(level)); }
+bool enabled(Level level) {
+    return output().logger->should_log(to_spdlog(level));
+}
 
 void write(Level level, std::string_view event, Fields fields) {
     if (!enabled(level)) return;

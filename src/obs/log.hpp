@@ -17,15 +17,17 @@ enum class Format { text, json };
 
 class Value {
 public:
-    Value(std::string_view text) : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor): fields read as literals
-    Value(const std::string& text) : value_(text) {}             // NOLINT(google-explicit-constructor)
-    Value(const char* text) : value_(std::string(text)) {}       // NOLINT(google-explicit-constructor)
-    Value(std::int64_t number) : value_(number) {}               // NOLINT(google-explicit-constructor)
-    Value(int number) : value_(std::int64_t{number}) {}          // NOLINT(google-explicit-constructor)
-    Value(unsigned number) : value_(std::int64_t{number}) {}     // NOLINT(google-explicit-constructor)
-    Value(std::size_t number) : value_(static_cast<std::int64_t>(number)) {}  // NOLINT(google-explicit-constructor)
-    Value(double number) : value_(number) {}                     // NOLINT(google-explicit-constructor)
-    Value(bool flag) : value_(flag) {}                           // NOLINT(google-explicit-constructor)
+    Value(std::string_view text)
+        : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor): fields read as literals
+    Value(const std::string& text) : value_(text) {}          // NOLINT(google-explicit-constructor)
+    Value(const char* text) : value_(std::string(text)) {}    // NOLINT(google-explicit-constructor)
+    Value(std::int64_t number) : value_(number) {}            // NOLINT(google-explicit-constructor)
+    Value(int number) : value_(std::int64_t{number}) {}       // NOLINT(google-explicit-constructor)
+    Value(unsigned number) : value_(std::int64_t{number}) {}  // NOLINT(google-explicit-constructor)
+    Value(std::size_t number)
+        : value_(static_cast<std::int64_t>(number)) {}  // NOLINT(google-explicit-constructor)
+    Value(double number) : value_(number) {}            // NOLINT(google-explicit-constructor)
+    Value(bool flag) : value_(flag) {}                  // NOLINT(google-explicit-constructor)
 
     const std::variant<std::string, std::int64_t, double, bool>& get() const { return value_; }
 
@@ -43,9 +45,17 @@ void configure(Level level, Format format);
 bool enabled(Level level);
 void write(Level level, std::string_view event, Fields fields);
 
-inline void debug(std::string_view event, Fields fields = {}) { if (enabled(Level::debug)) write(Level::debug, event, fields); }
-inline void info(std::string_view event, Fields fields = {}) { write(Level::info, event, fields); }
-inline void warn(std::string_view event, Fields fields = {}) { write(Level::warn, event, fields); }
-inline void error(std::string_view event, Fields fields = {}) { write(Level::error, event, fields); }
+inline void debug(std::string_view event, Fields fields = {}) {
+    if (enabled(Level::debug)) write(Level::debug, event, fields);
+}
+inline void info(std::string_view event, Fields fields = {}) {
+    write(Level::info, event, fields);
+}
+inline void warn(std::string_view event, Fields fields = {}) {
+    write(Level::warn, event, fields);
+}
+inline void error(std::string_view event, Fields fields = {}) {
+    write(Level::error, event, fields);
+}
 
 }  // namespace berth::log

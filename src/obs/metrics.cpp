@@ -75,7 +75,8 @@ All& all() {
 }
 
 template <class Metric, class Over, class Make>
-Family<Metric>& family(std::map<std::string, std::unique_ptr<Family<Metric>>>& families, const std::string& name, Make make) {
+Family<Metric>& family(
+    std::map<std::string, std::unique_ptr<Family<Metric>>>& families, const std::string& name, Make make) {
     const std::lock_guard lock(all().mutex);
     auto& slot = families[name];
     if (!slot) slot = std::make_unique<FamilyOver<Metric, Over, decltype(make())>>(make());
@@ -98,7 +99,8 @@ Family<Gauge>& gauge(const std::string& name, const std::string& help) {
     });
 }
 
-Family<Histogram>& histogram(const std::string& name, const std::string& help, std::vector<double> upper_bounds) {
+Family<Histogram>& histogram(
+    const std::string& name, const std::string& help, std::vector<double> upper_bounds) {
     return family<Histogram, HistogramOver>(all().histograms, name, [&] {
         auto& built = prometheus::BuildHistogram().Name(name).Help(help).Register(all().registry);
         return [&built, upper_bounds](const Labels& labels) -> prometheus::Histogram& {

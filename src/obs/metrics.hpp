@@ -1,7 +1,8 @@
-// Counters, gauges and histograms, shown at /hub/metrics in Prometheus' text format. A room declares its families in
-// one file of its own (room/metrics.cpp) with a help sentence; names are berth_<noun>_<unit>[_total], seconds and
-// bytes; labels have few values and never user names. Families live as long as the process; thread-safe.
-// `with()` looks a label set up under a lock: on a hot path keep the reference it returns.
+// Counters, gauges and histograms, shown at /hub/metrics in Prometheus' text format. A room declares its
+// families in one file of its own (room/metrics.cpp) with a help sentence; names are
+// berth_<noun>_<unit>[_total], seconds and bytes; labels have few values and never user names. Families live
+// as long as the process; thread-safe. `with()` looks a label set up under a lock: on a hot path keep the
+// reference it returns.
 #pragma once
 
 #include <map>
@@ -44,7 +45,8 @@ public:
 // Made once for each name (a second call with the same name answers the same family).
 Family<Counter>& counter(const std::string& name, const std::string& help);
 Family<Gauge>& gauge(const std::string& name, const std::string& help);
-Family<Histogram>& histogram(const std::string& name, const std::string& help, std::vector<double> upper_bounds);
+Family<Histogram>& histogram(
+    const std::string& name, const std::string& help, std::vector<double> upper_bounds);
 
 // Bounds for answers to requests, 5 ms to 10 s: those of Prometheus' own clients.
 std::vector<double> request_bounds();

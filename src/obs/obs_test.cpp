@@ -1,8 +1,7 @@
+#include "base/json.hpp"
 #include "obs/impl/line.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/metrics.hpp"
-
-#include "base/json.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,13 +11,20 @@ namespace {
 const Timestamp kTime = *parse_rfc3339("2026-01-02T03:04:05.5Z");
 
 TEST(Log, TextLineHasTimeLevelEventAndFields) {
-    EXPECT_EQ(log::text_line(log::Level::info, "server.started", {{"user", "ann"}, {"took_seconds", 3.25}, {"n", 4}, {"ok", true}}, kTime),
-              "2026-01-02T03:04:05.500000Z info server.started user=ann took_seconds=3.25 n=4 ok=true");
+    EXPECT_EQ(
+        log::text_line(
+            log::Level::info,
+            "server.started",
+            {{"user", "ann"}, {"took_seconds", 3.25}, {"n", 4}, {"ok", true}},
+            kTime),
+        "2026-01-02T03:04:05.500000Z info server.started user=ann took_seconds=3.25 n=4 ok=true");
 }
 
 TEST(Log, AValueCannotForgeALineOrAField) {
-    EXPECT_EQ(log::text_line(log::Level::warn, "e", {{"user", "a\nerror forged x=1\x1b[31m\x7f"}, {"empty", ""}}, kTime),
-              "2026-01-02T03:04:05.500000Z warn e user=\"a\\nerror forged x=1\\u001b[31m\\u007f\" empty=\"\"");
+    EXPECT_EQ(
+        log::text_line(
+            log::Level::warn, "e", {{"user", "a\nerror forged x=1\x1b[31m\x7f"}, {"empty", ""}}, kTime),
+        "2026-01-02T03:04:05.500000Z warn e user=\"a\\nerror forged x=1\\u001b[31m\\u007f\" empty=\"\"");
 }
 
 TEST(Log, LongValuesAreCut) {
@@ -27,7 +33,8 @@ TEST(Log, LongValuesAreCut) {
 }
 
 TEST(Log, JsonLineParsesWhateverTheBytes) {
-    const auto line = log::json_line(log::Level::error, "e", {{"v", "\xff\"\n"}, {"d", 1.0 / 0.0}, {"i", -3}}, kTime);
+    const auto line =
+        log::json_line(log::Level::error, "e", {{"v", "\xff\"\n"}, {"d", 1.0 / 0.0}, {"i", -3}}, kTime);
     auto value = parse_json(line);
     ASSERT_TRUE(value) << line;
     EXPECT_EQ(value->at("v").as_string(), "?\"\n");
@@ -52,9 +59,12 @@ TEST(Metrics, RenderShowsEveryFamilyWithItsLabels) {
 TEST(Metrics, JupyterHubsNamesAreThereFromTheStart) {
     obs::jupyterhub::declare_all();
     const std::string page = obs::render();
-    for (const char* name : {"jupyterhub_running_servers 0", "jupyterhub_total_users 0", "jupyterhub_active_users{period=\"24h\"} 0",
-                             "jupyterhub_server_spawn_duration_seconds_count{reason=\"\",status=\"success\"} 0",
-                             "jupyterhub_login_duration_seconds_count{status=\"LoginStatus.failure\"} 0"}) {
+    for (const char* name :
+         {"jupyterhub_running_servers 0",
+          "jupyterhub_total_users 0",
+          "jupyterhub_active_users{period=\"24h\"} 0",
+          "jupyterhub_server_spawn_duration_seconds_count{reason=\"\",status=\"success\"} 0",
+          "jupyterhub_login_duration_seconds_count{status=\"LoginStatus.failure\"} 0"}) {
         EXPECT_NE(page.find(name), std::string::npos) << name;
     }
 }

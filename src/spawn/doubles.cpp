@@ -63,7 +63,13 @@ awaitable<Result<std::vector<Found>>> MemorySpawner::list(std::string instance, 
         const auto& plan = entry.plan;
         Endpoint endpoint{entry.liveness == Liveness::running ? url : "", json::object{{"id", id.second}}};
         all.push_back(
-            {plan.server, plan.generation, plan.key, entry.liveness, plan.devices, plan.object_name(), std::move(endpoint)});
+            {plan.server,
+             plan.generation,
+             plan.key,
+             entry.liveness,
+             plan.devices,
+             plan.object_name(),
+             std::move(endpoint)});
     }
     co_return all;
 }
@@ -71,7 +77,8 @@ awaitable<Result<std::vector<Found>>> MemorySpawner::list(std::string instance, 
 awaitable<> MemorySpawner::watch(std::string instance, OnGone on_gone, std::function<void()>) {
     (void)instance;
     for (;;) {
-        while (events_.empty()) co_await happened_.wait();
+        while (events_.empty())
+            co_await happened_.wait();
         const auto events = std::exchange(events_, {});
         for (const auto& event : events) {
             Status status;
@@ -97,7 +104,8 @@ void MemorySpawner::set_reachable(bool reachable) {
 
 std::size_t MemorySpawner::running() const {
     std::size_t count = 0;
-    for (const auto& [id, entry] : entries_) count += entry.liveness == Liveness::running ? 1 : 0;
+    for (const auto& [id, entry] : entries_)
+        count += entry.liveness == Liveness::running ? 1 : 0;
     return count;
 }
 
@@ -116,7 +124,8 @@ awaitable<Result<Endpoint>> SlowSpawner::start(StartPlan plan, Progress progress
 
 awaitable<Result<Endpoint>> NeverSpawner::start(StartPlan plan, Progress progress, Deadline deadline) {
     auto endpoint = co_await MemorySpawner::start(std::move(plan), progress, deadline);
-    while (!deadline.passed()) co_await sleep_for(std::min(deadline.left(), std::chrono::milliseconds(1h)) + 1ms);
+    while (!deadline.passed())
+        co_await sleep_for(std::min(deadline.left(), std::chrono::milliseconds(1h)) + 1ms);
     co_return Error{SpawnErrc::start_timeout, "The server did not start in time."};
 }
 
@@ -127,7 +136,8 @@ awaitable<Result<Endpoint>> CrashingSpawner::start(StartPlan plan, Progress prog
     kill(server);
     co_return Error{
         SpawnErrc::exited_early,
-        "The notebook process ended at once. Its last lines:\nModuleNotFoundError: No module named 'jupyterhub'"};
+        "The notebook process ended at once. Its last lines:\nModuleNotFoundError: No module named "
+        "'jupyterhub'"};
 }
 
 }  // namespace berth::spawn::doubles

@@ -1,6 +1,10 @@
-// Spawners that misbehave in one way each, for the tests of every room. All keep their servers in memory and pass the
-// contract suite (spawn/spawner_contract_test.hpp) but for the one thing they are named after. Hub strand only.
+// Spawners that misbehave in one way each, for the tests of every room. All keep their servers in memory and
+// pass the contract suite (spawn/spawner_contract_test.hpp) but for the one thing they are named after. Hub
+// strand only.
 #pragma once
+
+#include "async/notifier.hpp"
+#include "spawn/spawner.hpp"
 
 #include <chrono>
 #include <map>
@@ -8,9 +12,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "async/notifier.hpp"
-#include "spawn/spawner.hpp"
 
 namespace berth::spawn::doubles {
 

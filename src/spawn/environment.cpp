@@ -1,10 +1,10 @@
 #include "spawn/environment.hpp"
 
-#include <array>
-#include <cstdio>
-
 #include "base/json.hpp"
 #include "base/text.hpp"
+
+#include <array>
+#include <cstdio>
 
 namespace berth::spawn {
 namespace {
@@ -12,15 +12,18 @@ namespace {
 std::string without_dashes(std::string_view quoted) {
     std::string out;
     for (const char c : quoted) {
-        if (c == '-') out += "%2D";
-        else out += c;
+        if (c == '-')
+            out += "%2D";
+        else
+            out += c;
     }
     return out;
 }
 
 std::string json_list(const std::vector<std::string>& items) {
     json::array list;
-    for (const auto& item : items) list.emplace_back(item);
+    for (const auto& item : items)
+        list.emplace_back(item);
     return json::serialize(list);
 }
 
@@ -82,7 +85,8 @@ Environment make_environment(const EnvironmentInputs& inputs) {
         {"JUPYTERHUB_USER", inputs.key.user.value},
         {"JUPYTERHUB_SERVER_NAME", inputs.key.server.value},
         {"JUPYTERHUB_API_URL", inputs.api_url},
-        {"JUPYTERHUB_ACTIVITY_URL", inputs.api_url + "/users/" + url_escape_path(inputs.key.user.value) + "/activity"},
+        {"JUPYTERHUB_ACTIVITY_URL",
+         inputs.api_url + "/users/" + url_escape_path(inputs.key.user.value) + "/activity"},
         {"JUPYTERHUB_BASE_URL", inputs.base_path},
         {"JUPYTERHUB_SERVICE_PREFIX", prefix},
         {"JUPYTERHUB_SERVICE_URL", service_url("0.0.0.0", 8888, prefix)},
@@ -96,8 +100,10 @@ Environment make_environment(const EnvironmentInputs& inputs) {
     if (!inputs.default_url.empty()) environment["JUPYTERHUB_DEFAULT_URL"] = inputs.default_url;
     if (!inputs.image.empty()) environment["JUPYTER_IMAGE_SPEC"] = inputs.image;
     add_limits(environment, inputs);
-    for (const auto& [name, value] : inputs.common) environment[name] = value;
-    for (const auto& [name, value] : inputs.profile) environment[name] = value;
+    for (const auto& [name, value] : inputs.common)
+        environment[name] = value;
+    for (const auto& [name, value] : inputs.profile)
+        environment[name] = value;
     return environment;
 }
 
@@ -111,7 +117,8 @@ void drop_device_variables(Environment& environment) {
         "GPU_DEVICE_ORDINAL",
         "ZE_AFFINITY_MASK",
     };
-    for (const auto name : kNames) environment.erase(std::string(name));
+    for (const auto name : kNames)
+        environment.erase(std::string(name));
     std::erase_if(environment, [](const auto& each) { return each.first.starts_with("DOCKER_RESOURCE_"); });
 }
 

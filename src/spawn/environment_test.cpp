@@ -1,8 +1,8 @@
 #include "spawn/environment.hpp"
 
-#include <gtest/gtest.h>
-
 #include "base/json.hpp"
+
+#include <gtest/gtest.h>
 
 namespace berth::spawn {
 namespace {
@@ -33,8 +33,10 @@ TEST(Environment, IsThatOfHubProtocol) {
         {"JUPYTERHUB_SERVICE_PREFIX", "/user/alice@uni/"},
         {"JUPYTERHUB_SERVICE_URL", "http://0.0.0.0:8888/user/alice@uni/"},
         {"JUPYTERHUB_OAUTH_CALLBACK_URL", "/user/alice@uni/oauth_callback"},
-        {"JUPYTERHUB_OAUTH_SCOPES", R"(["access:servers!server=alice@uni/","access:servers!user=alice@uni"])"},
-        {"JUPYTERHUB_OAUTH_ACCESS_SCOPES", R"(["access:servers!server=alice@uni/","access:servers!user=alice@uni"])"},
+        {"JUPYTERHUB_OAUTH_SCOPES",
+         R"(["access:servers!server=alice@uni/","access:servers!user=alice@uni"])"},
+        {"JUPYTERHUB_OAUTH_ACCESS_SCOPES",
+         R"(["access:servers!server=alice@uni/","access:servers!user=alice@uni"])"},
         {"JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES", "[]"},
         {"JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED", "0"},
         {"JUPYTERHUB_HOST", ""},
@@ -53,13 +55,19 @@ TEST(Environment, EscapesEachPlaceInItsOwnWay) {
     inputs.public_origin = "https://hub.example.org";
     const auto environment = make_environment(inputs);
     EXPECT_EQ(environment.at("JUPYTERHUB_SERVICE_PREFIX"), "/jhub/user/%24p~c%7Ca%21%20ch@rs/gpu/");
-    EXPECT_EQ(environment.at("JUPYTERHUB_OAUTH_CALLBACK_URL"), "/jhub/user/%24p~c%7Ca%21%20ch@rs/gpu/oauth_callback");
+    EXPECT_EQ(
+        environment.at("JUPYTERHUB_OAUTH_CALLBACK_URL"),
+        "/jhub/user/%24p~c%7Ca%21%20ch@rs/gpu/oauth_callback");
     EXPECT_EQ(environment.at("JUPYTERHUB_CLIENT_ID"), "jupyterhub-user-%24p~c%7Ca%21%20ch%40rs-gpu");
     EXPECT_EQ(environment.at("JUPYTERHUB_USER"), "$p~c|a! ch@rs");
     EXPECT_EQ(environment.at("JUPYTERHUB_SERVER_NAME"), "gpu");
-    EXPECT_EQ(environment.at("JUPYTERHUB_ACTIVITY_URL"), "http://172.20.0.1:8081/hub/api/users/%24p~c%7Ca%21%20ch@rs/activity");
+    EXPECT_EQ(
+        environment.at("JUPYTERHUB_ACTIVITY_URL"),
+        "http://172.20.0.1:8081/hub/api/users/%24p~c%7Ca%21%20ch@rs/activity");
     EXPECT_EQ(environment.at("JUPYTERHUB_HOST"), "https://hub.example.org");
-    EXPECT_EQ(environment.at("JUPYTERHUB_PUBLIC_URL"), "https://hub.example.org/jhub/user/%24p~c%7Ca%21%20ch@rs/gpu/");
+    EXPECT_EQ(
+        environment.at("JUPYTERHUB_PUBLIC_URL"),
+        "https://hub.example.org/jhub/user/%24p~c%7Ca%21%20ch@rs/gpu/");
     EXPECT_EQ(environment.at("JUPYTERHUB_PUBLIC_HUB_URL"), "https://hub.example.org/jhub/hub/");
     const auto scopes = parse_json(environment.at("JUPYTERHUB_OAUTH_SCOPES"));
     ASSERT_TRUE(scopes);

@@ -13,7 +13,8 @@ std::size_t control_sequence(std::string_view text, std::size_t i) {
     if (text[i] != '\x1b') return 0;
     if (i + 1 >= text.size() || text[i + 1] != '[') return 1;
     std::size_t end = i + 2;
-    while (end < text.size() && (text[end] < '@' || text[end] > '~')) ++end;
+    while (end < text.size() && (text[end] < '@' || text[end] > '~'))
+        ++end;
     return (end < text.size() ? end + 1 : end) - i;
 }
 
@@ -25,8 +26,10 @@ std::string printable(std::string_view line) {
             continue;
         }
         const auto byte = static_cast<unsigned char>(line[i++]);
-        if (byte == '\t') out += ' ';
-        else if (byte >= 0x20 && byte != 0x7F) out += static_cast<char>(byte);
+        if (byte == '\t')
+            out += ' ';
+        else if (byte >= 0x20 && byte != 0x7F)
+            out += static_cast<char>(byte);
     }
     if (is_valid_utf8(out)) return out;
     for (auto& c : out) {

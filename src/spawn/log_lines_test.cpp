@@ -1,15 +1,16 @@
 #include "spawn/log_lines.hpp"
 
-#include <gtest/gtest.h>
-
 #include "base/text.hpp"
+
+#include <gtest/gtest.h>
 
 namespace berth::spawn {
 namespace {
 
 TEST(LastLines, AreTheLastOnesInOrder) {
     std::string log;
-    for (int i = 1; i <= 30; ++i) log += "line " + std::to_string(i) + "\r\n";
+    for (int i = 1; i <= 30; ++i)
+        log += "line " + std::to_string(i) + "\r\n";
     const std::string lines = last_lines(log);
     EXPECT_TRUE(lines.starts_with("line 11\n")) << lines;
     EXPECT_TRUE(lines.ends_with("line 30")) << lines;

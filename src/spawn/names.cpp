@@ -1,6 +1,5 @@
 #include "spawn/names.hpp"
 
-
 #include "base/random.hpp"
 #include "base/text.hpp"
 
@@ -59,7 +58,8 @@ std::string filled(std::string_view text, const ServerKey& key) {
 
 // What Docker takes as a name: [a-zA-Z0-9][a-zA-Z0-9_.-]+. '.' never comes from an escaped name.
 std::string acceptable(std::string name, std::size_t longest) {
-    const bool starts_well = !name.empty() && name.front() != '-' && name.front() != '.' && name.front() != '_';
+    const bool starts_well =
+        !name.empty() && name.front() != '-' && name.front() != '.' && name.front() != '_';
     if (!starts_well) name.insert(0, "0.");
     if (name.size() < 2) name += '.';
     if (name.size() <= longest) return name;
@@ -70,7 +70,8 @@ std::string acceptable(std::string name, std::size_t longest) {
 std::string fill_and_trim(std::string_view text, const ServerKey& key) {
     std::string name = filled(text, key);
     if (key.server.empty() && text.ends_with(kServer)) {
-        while (!name.empty() && name.back() == '-') name.pop_back();
+        while (!name.empty() && name.back() == '-')
+            name.pop_back();
     }
     return name;
 }

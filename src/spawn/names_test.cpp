@@ -23,18 +23,27 @@ TEST(ObjectName, IsReadableForPlainNames) {
 TEST(ObjectName, IsAcceptedByDockerWhateverTheNames) {
     const std::string umlauts = [] {
         std::string text;
-        for (int i = 0; i < 100; ++i) text += "ü";
+        for (int i = 0; i < 100; ++i)
+            text += "ü";
         return text;
     }();
-    for (const auto* name_template : {"berth-{username}--{servername}", "{username}", "{servername}", "x", ""}) {
-        for (const auto& user : {std::string("a"), std::string("-"), std::string(".."), umlauts, std::string("秀樹"), std::string("$p~c|a! ch@rs")}) {
+    for (const auto* name_template :
+         {"berth-{username}--{servername}", "{username}", "{servername}", "x", ""}) {
+        for (const auto& user :
+             {std::string("a"),
+              std::string("-"),
+              std::string(".."),
+              umlauts,
+              std::string("秀樹"),
+              std::string("$p~c|a! ch@rs")}) {
             for (const auto& server : {std::string(), std::string("gpu"), umlauts}) {
                 const std::string name = object_name(name_template, key(user, server));
                 SCOPED_TRACE(name);
                 EXPECT_GE(name.size(), 2U);
                 EXPECT_LE(name.size(), kLongestName);
                 EXPECT_TRUE(std::isalnum(static_cast<unsigned char>(name[0])));
-                EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_."), std::string::npos);
+                EXPECT_EQ(
+                    name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_."), std::string::npos);
             }
         }
     }
@@ -43,8 +52,14 @@ TEST(ObjectName, IsAcceptedByDockerWhateverTheNames) {
 TEST(ObjectName, DiffersForNamesThatOnlyLookTheSame) {
     // CVE-2020-15110: one user's named server had the name of another user's default server.
     for (const auto* name_template :
-         {"berth-{username}--{servername}", "j-{username}-{servername}", "{username}{servername}", "{servername}-{username}",
-          "{username}.{servername}", "{username}-2d{servername}", "{username}", "fixed"}) {
+         {"berth-{username}--{servername}",
+          "j-{username}-{servername}",
+          "{username}{servername}",
+          "{servername}-{username}",
+          "{username}.{servername}",
+          "{username}-2d{servername}",
+          "{username}",
+          "fixed"}) {
         SCOPED_TRACE(name_template);
         std::map<std::string, std::string> owner;
         std::mt19937 random(7);
@@ -52,8 +67,10 @@ TEST(ObjectName, DiffersForNamesThatOnlyLookTheSame) {
         for (int i = 0; i < 20'000; ++i) {
             std::string user(1 + random() % 5, 'a');
             std::string server(random() % 5, 'a');
-            for (auto& c : user) c = alphabet[random() % alphabet.size()];
-            for (auto& c : server) c = alphabet[random() % alphabet.size()];
+            for (auto& c : user)
+                c = alphabet[random() % alphabet.size()];
+            for (auto& c : server)
+                c = alphabet[random() % alphabet.size()];
             const auto who = user + "/" + server;
             const auto [it, fresh] = owner.emplace(object_name(name_template, key(user, server)), who);
             ASSERT_EQ(it->second, who) << it->first;
@@ -64,7 +81,8 @@ TEST(ObjectName, DiffersForNamesThatOnlyLookTheSame) {
 TEST(ObjectName, LongNamesThatBeginTheSameStayApart) {
     std::set<std::string> names;
     const std::string long_name(200, 'a');
-    for (const auto& user : {long_name, long_name + "b", long_name + "c"}) names.insert(object_name("", key(user)));
+    for (const auto& user : {long_name, long_name + "b", long_name + "c"})
+        names.insert(object_name("", key(user)));
     names.insert(object_name("", key(long_name, "gpu")));
     EXPECT_EQ(names.size(), 4U);
 }
@@ -82,7 +100,9 @@ TEST(VolumeSource, NeverLeavesItsFolder) {
 }
 
 TEST(VolumeSource, KeepsServersApartWhereTheTemplateAsksForIt) {
-    EXPECT_NE(volume_source("h-{username}-{servername}", key("a", "2db")), volume_source("h-{username}-{servername}", key("a-b")));
+    EXPECT_NE(
+        volume_source("h-{username}-{servername}", key("a", "2db")),
+        volume_source("h-{username}-{servername}", key("a-b")));
 }
 
 }  // namespace

@@ -5,17 +5,28 @@ namespace berth::spawn {
 
 std::string_view text_of(SpawnErrc reason) {
     switch (reason) {
-        case SpawnErrc::image_not_found: return "image not found";
-        case SpawnErrc::image_pull_failed: return "image could not be fetched";
-        case SpawnErrc::not_permitted: return "not permitted";
-        case SpawnErrc::bad_request: return "refused by the backend";
-        case SpawnErrc::exited_early: return "ended before it was ready";
-        case SpawnErrc::start_timeout: return "not done in time";
-        case SpawnErrc::backend_unreachable: return "backend unreachable";
-        case SpawnErrc::backend_failed: return "backend failed";
-        case SpawnErrc::devices_differ: return "devices differ from the lease";
-        case SpawnErrc::no_such_user: return "no such system user";
-        case SpawnErrc::out_of_memory: return "out of memory";
+        case SpawnErrc::image_not_found:
+            return "image not found";
+        case SpawnErrc::image_pull_failed:
+            return "image could not be fetched";
+        case SpawnErrc::not_permitted:
+            return "not permitted";
+        case SpawnErrc::bad_request:
+            return "refused by the backend";
+        case SpawnErrc::exited_early:
+            return "ended before it was ready";
+        case SpawnErrc::start_timeout:
+            return "not done in time";
+        case SpawnErrc::backend_unreachable:
+            return "backend unreachable";
+        case SpawnErrc::backend_failed:
+            return "backend failed";
+        case SpawnErrc::devices_differ:
+            return "devices differ from the lease";
+        case SpawnErrc::no_such_user:
+            return "no such system user";
+        case SpawnErrc::out_of_memory:
+            return "out of memory";
     }
     return "unknown";
 }
@@ -26,7 +37,8 @@ std::string StartPlan::object_name() const {
 
 json::object StartPlan::to_stored() const {
     json::array uuids;
-    for (const auto& device : devices) uuids.emplace_back(device.value);
+    for (const auto& device : devices)
+        uuids.emplace_back(device.value);
     json::object stored{
         {"instance", instance},
         {"user", key.user.value},

@@ -1,6 +1,6 @@
-#include <gtest/gtest.h>
-
 #include "spawn/spawner.hpp"
+
+#include <gtest/gtest.h>
 
 namespace berth::spawn {
 namespace {

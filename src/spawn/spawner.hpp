@@ -1,14 +1,8 @@
-// The adapter to one kind of backend. Stateless (unlike JupyterHub's, which is one object a server): everything a
-// call needs comes with it, everything to be remembered comes back as SpawnState, and the row in the store is the
-// truth. Every operation is idempotent; those for one server are serialised by its lifecycle (hub/). Hub strand only.
+// The adapter to one kind of backend. Stateless (unlike JupyterHub's, which is one object a server):
+// everything a call needs comes with it, everything to be remembered comes back as SpawnState, and the row in
+// the store is the truth. Every operation is idempotent; those for one server are serialised by its lifecycle
+// (hub/). Hub strand only.
 #pragma once
-
-#include <functional>
-#include <map>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "async/awaitable.hpp"
 #include "async/deadline.hpp"
@@ -18,19 +12,26 @@
 #include "base/secret.hpp"
 #include "config/options.hpp"
 
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace berth::spawn {
 
 enum class SpawnErrc {
-    image_not_found = 1,   // the person's: another image, or ask the administrator to fetch it
+    image_not_found = 1,  // the person's: another image, or ask the administrator to fetch it
     image_pull_failed,
-    not_permitted,         // backend policy refused the request
-    bad_request,           // the backend refused what we sent: message says which part
-    exited_early,          // message holds the last log lines
+    not_permitted,  // backend policy refused the request
+    bad_request,    // the backend refused what we sent: message says which part
+    exited_early,   // message holds the last log lines
     start_timeout,
-    backend_unreachable,   // the administrator's
+    backend_unreachable,  // the administrator's
     backend_failed,
-    devices_differ,        // what is visible inside is not the lease
-    no_such_user,          // local spawner: no system user of that name
+    devices_differ,  // what is visible inside is not the lease
+    no_such_user,    // local spawner: no system user of that name
     out_of_memory,
 };
 std::string_view text_of(SpawnErrc reason);
@@ -39,19 +40,20 @@ BERTH_ERROR_CATEGORY(SpawnErrc, "spawn")
 // Opaque to all but the spawner that made it; kept in the server's row.
 using SpawnState = json::value;
 
-// The start as decided and committed. Names and labels derive from instance, server id and generation, so that after
-// a crash the backend's objects can be matched to rows (gpu.md E.2).
+// The start as decided and committed. Names and labels derive from instance, server id and generation, so
+// that after a crash the backend's objects can be matched to rows (gpu.md E.2).
 struct StartPlan {
-    std::string instance;     // this hub's id; objects of another instance are never touched
+    std::string instance;  // this hub's id; objects of another instance are never touched
     ServerKey key;
     ServerId server{};
     std::int64_t generation = 0;
     config::Profile profile;  // resolved; image filled in
     std::optional<LeaseId> lease;
-    std::vector<DeviceUuid> devices;          // those of the lease, in device order
+    std::vector<DeviceUuid> devices;                  // those of the lease, in device order
     std::map<std::string, std::string> device_paths;  // uuid -> /dev node, for gpu_mode devices
-    std::map<std::string, std::string> environment;   // complete, hub-protocol §1; holds the API token: not stored
-    std::string service_prefix;               // "/user/ann/": the path the server answers under
+    std::map<std::string, std::string>
+        environment;             // complete, hub-protocol §1; holds the API token: not stored
+    std::string service_prefix;  // "/user/ann/": the path the server answers under
 
     std::string object_name() const;  // "berth-ann" / "berth-ann--gpu" after docker.name_template, escaped
     // Without environment and other secrets: what the row keeps, enough to find and remove the object.
@@ -60,7 +62,7 @@ struct StartPlan {
 };
 
 struct Endpoint {
-    std::string url;   // "http://10.0.3.7:8888", no path
+    std::string url;  // "http://10.0.3.7:8888", no path
     SpawnState state;
 };
 
@@ -93,27 +95,30 @@ public:
     virtual ~Spawner() = default;
     virtual std::string_view name() const = 0;
 
-    // Is the backend usable? Error message names the option or what to install. Makes what is shared (the network).
+    // Is the backend usable? Error message names the option or what to install. Makes what is shared (the
+    // network).
     virtual awaitable<Result<void>> check(Deadline deadline) = 0;
     // The address containers reach the hub's API listener at, known after check(): where the hub must listen
     // ("172.20.0.1" for a bridge gateway, "127.0.0.1" for local) and what goes into JUPYTERHUB_API_URL.
     virtual std::string hub_listen_address() const = 0;
 
-    // Starts the server described by `plan`, or finds it if it already runs. Returns when the process runs and has an
-    // address; readiness is the hub's to watch (hub/readiness).
-    // Errors: every SpawnErrc. Cancellation and errors: the backend may hold a half-made object; the caller must give
-    // `plan` to the reaper.
+    // Starts the server described by `plan`, or finds it if it already runs. Returns when the process runs
+    // and has an address; readiness is the hub's to watch (hub/readiness). Errors: every SpawnErrc.
+    // Cancellation and errors: the backend may hold a half-made object; the caller must give `plan` to the
+    // reaper.
     virtual awaitable<Result<Endpoint>> start(StartPlan plan, Progress progress, Deadline deadline) = 0;
-    // The devices visible inside are exactly plan.devices (gpu.md A.10). Error: devices_differ, with both sets.
+    // The devices visible inside are exactly plan.devices (gpu.md A.10). Error: devices_differ, with both
+    // sets.
     virtual awaitable<Result<void>> verify(StartPlan plan, SpawnState state, Deadline deadline) = 0;
-    // Ends it and removes it; success means that the backend itself said it is gone. Works from the plan alone, when
-    // no state was ever returned. Errors: backend_unreachable, backend_failed, start_timeout: then it may still be there.
+    // Ends it and removes it; success means that the backend itself said it is gone. Works from the plan
+    // alone, when no state was ever returned. Errors: backend_unreachable, backend_failed, start_timeout:
+    // then it may still be there.
     virtual awaitable<Result<void>> stop(StartPlan plan, SpawnState state, Deadline deadline) = 0;
     virtual awaitable<Result<Status>> poll(StartPlan plan, SpawnState state, Deadline deadline) = 0;
     // Everything with our instance label, in one call. Error: backend_unreachable.
     virtual awaitable<Result<std::vector<Found>>> list(std::string instance, Deadline deadline) = 0;
-    // Calls `on_gone` as servers end, for ever; reconnects by itself. `on_gap` is called whenever events may have been
-    // missed. Ends only by cancellation.
+    // Calls `on_gone` as servers end, for ever; reconnects by itself. `on_gap` is called whenever events may
+    // have been missed. Ends only by cancellation.
     virtual awaitable<> watch(std::string instance, OnGone on_gone, std::function<void()> on_gap) = 0;
 };
 

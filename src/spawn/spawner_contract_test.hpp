@@ -4,24 +4,26 @@
 //   void restart_hub()             a new adapter on the same backend, as after a hub's restart
 //   StartPlan plan(std::int64_t server, std::int64_t generation)   of an instance of this test's own
 //   void kill(const StartPlan&, const Endpoint&)                   ends the server behind the hub's back
-//   static constexpr bool kStarts  false: start() never succeeds; only SpawnerContract applies, not its second half
-//   static constexpr bool kAnswers the server answers HTTP at its endpoint
+//   static constexpr bool kStarts  false: start() never succeeds; only SpawnerContract applies, not its
+//   second half static constexpr bool kAnswers the server answers HTTP at its endpoint
 #pragma once
-
-#include <gtest/gtest.h>
-
-#include <chrono>
 
 #include "http/client.hpp"
 #include "net/listener.hpp"
 #include "spawn/spawner.hpp"
 #include "spawn/test_harness.hpp"
 
+#include <gtest/gtest.h>
+
+#include <chrono>
+
 namespace berth::spawn::test {
 
 using namespace std::chrono_literals;
 
-inline Deadline soon() { return Deadline::in(45s); }
+inline Deadline soon() {
+    return Deadline::in(45s);
+}
 
 template <class Subject>
 class ContractFixture : public testing::Test {
@@ -43,7 +45,9 @@ protected:
     }
 
     Spawner& spawner() { return subject.spawner(); }
-    StartPlan plan(std::int64_t server, std::int64_t generation = 1) { return subject.plan(server, generation); }
+    StartPlan plan(std::int64_t server, std::int64_t generation = 1) {
+        return subject.plan(server, generation);
+    }
     Result<Endpoint> start(const StartPlan& plan, Deadline deadline = soon()) {
         return harness.run(spawner().start(plan, [](int, std::string) {}, deadline));
     }
@@ -110,7 +114,8 @@ TYPED_TEST_P(SpawnerContract, CancelledStartLeavesWhatStopRemoves) {
         const auto plan = this->plan(1);
         Error late{SpawnErrc::start_timeout, "cancelled by the test"};
         auto work = this->spawner().start(plan, [](int, std::string) {}, soon());
-        (void)this->harness.run(with_deadline<Endpoint>(Deadline::in(after), std::move(late), std::move(work)));
+        (void)this->harness.run(
+            with_deadline<Endpoint>(Deadline::in(after), std::move(late), std::move(work)));
         ASSERT_TRUE(this->stop(plan));
         EXPECT_EQ(this->liveness(plan), Liveness::gone);
         EXPECT_TRUE(this->found().empty());
@@ -179,7 +184,8 @@ TYPED_TEST_P(StartingSpawnerContract, PollAfterACrashSaysGone) {
     const auto endpoint = this->start(plan);
     ASSERT_TRUE(endpoint) << endpoint.error().message;
     this->subject.kill(plan, *endpoint);
-    EXPECT_TRUE(this->harness.run_until([&] { return this->liveness(plan, endpoint->state) == Liveness::gone; }, 10s));
+    EXPECT_TRUE(this->harness.run_until(
+        [&] { return this->liveness(plan, endpoint->state) == Liveness::gone; }, 10s));
     EXPECT_TRUE(this->stop(plan, endpoint->state));
     EXPECT_TRUE(this->found().empty());
 }

@@ -1,14 +1,14 @@
 // For tests: runs a coroutine to its end on an io_context of its own, from a test body that is none.
 #pragma once
 
+#include "async/task_scope.hpp"
+#include "base/result.hpp"
+
 #include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
-
-#include "async/task_scope.hpp"
-#include "base/result.hpp"
 
 namespace berth::spawn::test {
 
@@ -27,7 +27,8 @@ public:
     T run(awaitable<T> work) {
         std::optional<T> answer;
         scope.spawn("test", OnStop::cancel, keep(std::move(work), &answer));
-        if (!run_until([&] { return answer.has_value() || failure_; })) throw std::runtime_error("not done in a minute");
+        if (!run_until([&] { return answer.has_value() || failure_; }))
+            throw std::runtime_error("not done in a minute");
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return std::move(*answer);
     }
@@ -44,7 +45,8 @@ public:
     }
 
     asio::io_context io;
-    TaskScope scope{io.get_executor(), [this](std::string_view, std::exception_ptr failure) { failure_ = failure; }};
+    TaskScope scope{
+        io.get_executor(), [this](std::string_view, std::exception_ptr failure) { failure_ = failure; }};
 
 private:
     template <class T>

@@ -1,11 +1,8 @@
 // kill -9 of a writer: everything it was told is durable is there, and nothing half done.
-#include "async/awaitable.hpp"
+#include "async/run_to_end.hpp"
 #include "base/random.hpp"
 #include "store/queries.hpp"
 #include "store/store.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -46,11 +43,11 @@ awaitable<> grant_for_ever(Store& store, std::int64_t& next, int pipe) {
 [[noreturn]] void write_until_killed(const std::string& dir, int pipe) {
     auto store = Store::open(dir);
     if (!store) ::_exit(2);
-    asio::io_context context;
     auto next = (*store)->load().value().next_id % 1'000'000'000;
+    std::vector<awaitable<>> works;
     for (int n = 0; n < 32; ++n)
-        asio::co_spawn(context, grant_for_ever(**store, next, pipe), [](std::exception_ptr) { ::_exit(4); });
-    context.run();
+        works.push_back(grant_for_ever(**store, next, pipe));
+    run_all_to_end(std::move(works));
     ::_exit(5);
 }
 
@@ -69,9 +66,11 @@ TEST(Durability, AKilledWriterForgetsNothingItAcknowledged) {
         ::close(ends[1]);
         std::int64_t id = 0;
         const std::size_t goal = acknowledged.size() + 300 + 57 * static_cast<std::size_t>(round);
-        while (acknowledged.size() < goal && ::read(ends[0], &id, sizeof id) == sizeof id) acknowledged.insert(id);
+        while (acknowledged.size() < goal && ::read(ends[0], &id, sizeof id) == sizeof id)
+            acknowledged.insert(id);
         ::kill(child, SIGKILL);
-        while (::read(ends[0], &id, sizeof id) == sizeof id) acknowledged.insert(id);
+        while (::read(ends[0], &id, sizeof id) == sizeof id)
+            acknowledged.insert(id);
         ::close(ends[0]);
         int status = 0;
         ASSERT_EQ(::waitpid(child, &status, 0), child);
@@ -86,7 +85,8 @@ TEST(Durability, AKilledWriterForgetsNothingItAcknowledged) {
             found.insert(number_of(lease.id));
             EXPECT_EQ(lease.devices.size(), 1U) << "half a grant";
         }
-        for (const auto each : acknowledged) ASSERT_TRUE(found.contains(each)) << each << " was forgotten";
+        for (const auto each : acknowledged)
+            ASSERT_TRUE(found.contains(each)) << each << " was forgotten";
     }
     std::filesystem::remove_all(dir);
 }
@@ -96,7 +96,6 @@ TEST(Durability, GrantsShareTheirSyncs) {
     const auto dir = (std::filesystem::temp_directory_path() / ("berth-group-" + random_hex(8))).string();
     {
         auto store = Store::open(dir).value();
-        asio::io_context context;
         constexpr std::int64_t kGrants = 5000;
         std::int64_t refused = 0;
         auto one = [](Store& to, std::int64_t id, std::int64_t& count) -> awaitable<> {
@@ -105,9 +104,10 @@ TEST(Durability, GrantsShareTheirSyncs) {
             if (!answer) ++count;
         };
         const auto begin = std::chrono::steady_clock::now();
+        std::vector<awaitable<>> works;
         for (std::int64_t id = 1; id <= kGrants; ++id)
-            asio::co_spawn(context, one(*store, id, refused), [](std::exception_ptr) {});
-        context.run();
+            works.push_back(one(*store, id, refused));
+        run_all_to_end(std::move(works));
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
         EXPECT_EQ(refused, 0);
         RecordProperty("grants_per_second", std::to_string(kGrants / took.count()));

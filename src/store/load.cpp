@@ -34,9 +34,10 @@ std::vector<UserRow> load_users(Connection& connection) {
 // Appends `member` of each (owner, member) pair to the owner's list.
 template <class Owner, class Member>
 void load_pairs(
-    Connection& connection, const char* sql, std::vector<Owner>& owners, std::vector<Member> Owner::*list) {
+    Connection& connection, const char* sql, std::vector<Owner>& owners, std::vector<Member> Owner::* list) {
     std::unordered_map<std::int64_t, Owner*> by_id;
-    for (auto& owner : owners) by_id.emplace(number_of(owner.id), &owner);
+    for (auto& owner : owners)
+        by_id.emplace(number_of(owner.id), &owner);
     connection.query(sql, "ii", {}, [&](const RowView& row) {
         if (const auto found = by_id.find(row.integer(0)); found != by_id.end())
             (found->second->*list).push_back(row.id<Member>(1));
@@ -45,10 +46,11 @@ void load_pairs(
 
 std::vector<GroupRow> load_groups(Connection& connection) {
     std::vector<GroupRow> rows;
-    connection.query("select id, name, properties from groups order by id", "iss", {}, [&](const RowView& row) {
-        rows.push_back(
-            {row.id<GroupId>(0), GroupName(row.text(1)), value_of_text(row.text(2), json::object()), {}});
-    });
+    connection.query(
+        "select id, name, properties from groups order by id", "iss", {}, [&](const RowView& row) {
+            rows.push_back(
+                {row.id<GroupId>(0), GroupName(row.text(1)), value_of_text(row.text(2), json::object()), {}});
+        });
     load_pairs(
         connection,
         "select group_id, user_id from group_members order by group_id, user_id",
@@ -65,11 +67,25 @@ std::vector<RoleRow> load_roles(Connection& connection) {
         {},
         [&](const RowView& row) {
             rows.push_back(
-                {row.id<RoleId>(0), row.text(1), row.text(2), list_of_text(row.text(3)), row.flag(4), {}, {}, {}});
+                {row.id<RoleId>(0),
+                 row.text(1),
+                 row.text(2),
+                 list_of_text(row.text(3)),
+                 row.flag(4),
+                 {},
+                 {},
+                 {}});
         });
-    load_pairs(connection, "select role_id, user_id from role_users order by role_id, user_id", rows, &RoleRow::users);
     load_pairs(
-        connection, "select role_id, group_id from role_groups order by role_id, group_id", rows, &RoleRow::groups);
+        connection,
+        "select role_id, user_id from role_users order by role_id, user_id",
+        rows,
+        &RoleRow::users);
+    load_pairs(
+        connection,
+        "select role_id, group_id from role_groups order by role_id, group_id",
+        rows,
+        &RoleRow::groups);
     load_pairs(
         connection,
         "select role_id, service_id from role_services order by role_id, service_id",
@@ -234,19 +250,20 @@ std::vector<DeviceRow> load_devices(Connection& connection) {
 }
 
 LeaseRow lease_of(const RowView& row) {
-    return {row.id<LeaseId>(0),
-            row.optional_id<UserId>(1),
-            row.optional_id<ServerId>(2),
-            row.integer(3),
-            row.flag(4),
-            // A word this version does not know is no reason to give a device away.
-            lease_state_named(row.text(5)).value_or(LeaseState::lost),
-            {},
-            row.text(6),
-            row.time(7),
-            row.optional_time(8),
-            row.optional_time(9),
-            row.text(10)};
+    return {
+        row.id<LeaseId>(0),
+        row.optional_id<UserId>(1),
+        row.optional_id<ServerId>(2),
+        row.integer(3),
+        row.flag(4),
+        // A word this version does not know is no reason to give a device away.
+        lease_state_named(row.text(5)).value_or(LeaseState::lost),
+        {},
+        row.text(6),
+        row.time(7),
+        row.optional_time(8),
+        row.optional_time(9),
+        row.text(10)};
 }
 
 void load_lease_devices(Connection& connection, LeaseRow& lease) {
@@ -265,7 +282,8 @@ std::vector<LeaseRow> load_live_leases(Connection& connection) {
         "iiiiissiiis",
         {},
         [&](const RowView& row) { rows.push_back(lease_of(row)); });
-    for (auto& lease : rows) load_lease_devices(connection, lease);
+    for (auto& lease : rows)
+        load_lease_devices(connection, lease);
     return rows;
 }
 
@@ -297,7 +315,8 @@ std::vector<LeaseRow> load_leases_of_server(Connection& connection, ServerId ser
         "iiiiissiiis",
         {server},
         [&](const RowView& row) { rows.push_back(lease_of(row)); });
-    for (auto& lease : rows) load_lease_devices(connection, lease);
+    for (auto& lease : rows)
+        load_lease_devices(connection, lease);
     return rows;
 }
 

@@ -30,7 +30,8 @@ std::string owner_of(int descriptor) {
     std::array<char, 32> text{};
     const auto count = ::pread(descriptor, text.data(), text.size() - 1, 0);
     std::string pid(text.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
-    while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+    while (!pid.empty() && pid.back() == '\n')
+        pid.pop_back();
     return pid.empty() ? "an unknown process" : "process " + pid;
 }
 
@@ -91,13 +92,15 @@ Result<void> migrate(Connection& connection, const std::string& path) {
         return Error{
             StoreErrc::schema_too_new,
             path + " was written by a newer Berth (schema " + std::to_string(current) + ", this one knows " +
-                std::to_string(migrations.back().version) + "). Start the newer version, or restore a backup.",
+                std::to_string(migrations.back().version) +
+                "). Start the newer version, or restore a backup.",
             path};
     for (const auto& migration : migrations) {
         if (migration.version <= current) continue;
         try {
             connection.execute_once("begin immediate");
-            for (const auto* statement : migration.statements) connection.execute_once(statement);
+            for (const auto* statement : migration.statements)
+                connection.execute_once(statement);
             connection.execute(
                 "insert into schema_version (version, name, applied) values (:version, :name, :applied)",
                 {std::int64_t{migration.version}, migration.name, now_utc()});
@@ -105,7 +108,8 @@ Result<void> migrate(Connection& connection, const std::string& path) {
         } catch (const StoreFailure& failure) {
             return Error{
                 StoreErrc::migration_failed,
-                "The database " + path + " could not be brought to schema " + std::to_string(migration.version) +
+                "The database " + path + " could not be brought to schema " +
+                    std::to_string(migration.version) +
                     ". Nothing was changed; restore a backup or free disk space, then start again.",
                 failure.what()};
         }

@@ -1,5 +1,6 @@
-// One function a statement. All run inside a Change on the store thread. They throw StoreFailure, which commit()
-// turns into StoreErrc::constraint or unavailable. Deletions cascade as the schema says (migrations/).
+// One function a statement. All run inside a Change on the store thread. They throw StoreFailure, which
+// commit() turns into StoreErrc::constraint or unavailable. Deletions cascade as the schema says
+// (migrations/).
 #pragma once
 
 #include "store/rows.hpp"
@@ -18,14 +19,14 @@ void set_user_cookie(Transaction&, UserId, const std::string& cookie_id);
 void remove_user(Transaction&, UserId);  // with tokens, sessions, servers, memberships
 void touch_user(Transaction&, UserId, Timestamp last_activity);
 
-void insert(Transaction&, const GroupRow&);  // with members
-void update(Transaction&, const GroupRow&);  // replaces the members
+void insert(Transaction&, const GroupRow&);         // with members
+void update(Transaction&, const GroupRow&);         // replaces the members
 void add_member(Transaction&, GroupId, UserId);     // fine when it is one
 void remove_member(Transaction&, GroupId, UserId);  // fine when it is none
 void set_group_properties(Transaction&, GroupId, const json::value& properties);
 void remove_group(Transaction&, GroupId);
 
-void upsert(Transaction&, const RoleRow&);   // with its assignments, replaced
+void upsert(Transaction&, const RoleRow&);  // with its assignments, replaced
 void remove_role(Transaction&, RoleId);
 void upsert(Transaction&, const ServiceRow&);
 void remove_service(Transaction&, ServiceId);
@@ -35,7 +36,8 @@ void remove_token(Transaction&, TokenId);
 void touch_token(Transaction&, TokenId, Timestamp last_activity);
 
 void upsert(Transaction&, const OAuthClientRow&);
-void remove_oauth_client(Transaction&, const std::string& identifier);  // with the codes and tokens issued to it
+void remove_oauth_client(
+    Transaction&, const std::string& identifier);  // with the codes and tokens issued to it
 void insert(Transaction&, const OAuthCodeRow&);
 void remove_oauth_code(Transaction&, const std::string& code_hash);
 // Removes it; a constraint failure when it is not there any more: a code is used once.
@@ -55,8 +57,8 @@ void touch_server(Transaction&, ServerId, Timestamp last_activity);
 void upsert(Transaction&, const DeviceRow&);
 void remove_device(Transaction&, const DeviceUuid&);
 
-// Inserting or updating a lease keeps lease_devices in step; the schema itself refuses a second live exclusive lease
-// on a device, and a live lease on a device with a live exclusive one.
+// Inserting or updating a lease keeps lease_devices in step; the schema itself refuses a second live
+// exclusive lease on a device, and a live lease on a device with a live exclusive one.
 void insert(Transaction&, const LeaseRow&);
 void update(Transaction&, const LeaseRow&);
 std::vector<LeaseRow> leases_of_server(Transaction&, ServerId);

@@ -71,7 +71,8 @@ void touch_user(Transaction& tx, UserId user, Timestamp last_activity) {
 
 void add_member(Transaction& tx, GroupId group, UserId user) {
     tx.execute(
-        "insert into group_members (group_id, user_id) values (:g, :u) on conflict do nothing", {group, user});
+        "insert into group_members (group_id, user_id) values (:g, :u) on conflict do nothing",
+        {group, user});
 }
 
 void remove_member(Transaction& tx, GroupId group, UserId user) {
@@ -87,7 +88,8 @@ void insert(Transaction& tx, const GroupRow& row) {
     tx.execute(
         "insert into groups (id, name, properties) values (:id, :name, :properties)",
         {row.id, row.name, json::serialize(row.properties)});
-    for (const auto user : row.members) add_member(tx, row.id, user);
+    for (const auto user : row.members)
+        add_member(tx, row.id, user);
 }
 
 void update(Transaction& tx, const GroupRow& row) {
@@ -95,7 +97,8 @@ void update(Transaction& tx, const GroupRow& row) {
         "update groups set name = :name, properties = :properties where id = :id",
         {row.name, json::serialize(row.properties), row.id});
     tx.execute("delete from group_members where group_id = :id", {row.id});
-    for (const auto user : row.members) add_member(tx, row.id, user);
+    for (const auto user : row.members)
+        add_member(tx, row.id, user);
 }
 
 void remove_group(Transaction& tx, GroupId group) {
@@ -121,7 +124,9 @@ void upsert(Transaction& tx, const RoleRow& row) {
         tx.execute("insert into role_services (role_id, service_id) values (:r, :s)", {row.id, service});
 }
 
-void remove_role(Transaction& tx, RoleId role) { tx.execute("delete from roles where id = :id", {role}); }
+void remove_role(Transaction& tx, RoleId role) {
+    tx.execute("delete from roles where id = :id", {role});
+}
 
 void upsert(Transaction& tx, const ServiceRow& row) {
     tx.used(row.id);
@@ -168,7 +173,9 @@ void insert(Transaction& tx, const TokenRow& row) {
          row.server});
 }
 
-void remove_token(Transaction& tx, TokenId token) { tx.execute("delete from tokens where id = :id", {token}); }
+void remove_token(Transaction& tx, TokenId token) {
+    tx.execute("delete from tokens where id = :id", {token});
+}
 
 void touch_token(Transaction& tx, TokenId token, Timestamp last_activity) {
     tx.execute("update tokens set last_activity = :at where id = :id", {last_activity, token});

@@ -88,12 +88,13 @@ void remove_device(Transaction& tx, const DeviceUuid& uuid) {
 
 namespace {
 
-// A live lease refers to the device's mode; a device that somebody holds in the other mode refuses the change of it
-// (m0001_initial.cpp).
+// A live lease refers to the device's mode; a device that somebody holds in the other mode refuses the change
+// of it (m0001_initial.cpp).
 void hold(Transaction& tx, const LeaseRow& row) {
     const std::optional<std::string> mode =
-        row.state == LeaseState::released ? std::nullopt
-                                          : std::optional<std::string>(row.exclusive ? "exclusive" : "shared");
+        row.state == LeaseState::released
+            ? std::nullopt
+            : std::optional<std::string>(row.exclusive ? "exclusive" : "shared");
     std::int64_t order = 0;
     for (const auto& device : row.devices) {
         if (mode)
@@ -171,7 +172,8 @@ void insert(Transaction& tx, const UsageIntervalRow& row) {
 
 void end_usage(Transaction& tx, LeaseId lease, Timestamp end, const std::string& reason) {
     tx.execute(
-        "update usage_intervals set end_at = :end_at, end_reason = :reason where lease_id = :id and end_at is null",
+        "update usage_intervals set end_at = :end_at, end_reason = :reason where lease_id = :id and end_at "
+        "is null",
         {end, reason, lease});
 }
 

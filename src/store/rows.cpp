@@ -43,20 +43,31 @@ std::optional<Enum> named_in(const Table& table, std::string_view wanted) {
 
 }  // namespace
 
-std::string_view name_of(Lifecycle state) { return name_in(kLifecycles, state); }
-std::optional<Lifecycle> lifecycle_named(std::string_view name) { return named_in<Lifecycle>(kLifecycles, name); }
-std::string_view name_of(LeaseState state) { return name_in(kLeaseStates, state); }
+std::string_view name_of(Lifecycle state) {
+    return name_in(kLifecycles, state);
+}
+std::optional<Lifecycle> lifecycle_named(std::string_view name) {
+    return named_in<Lifecycle>(kLifecycles, name);
+}
+std::string_view name_of(LeaseState state) {
+    return name_in(kLeaseStates, state);
+}
 std::optional<LeaseState> lease_state_named(std::string_view name) {
     return named_in<LeaseState>(kLeaseStates, name);
 }
 
 std::string_view text_of(StoreErrc reason) {
     switch (reason) {
-        case StoreErrc::unopenable: return "the database cannot be opened";
-        case StoreErrc::schema_too_new: return "the database was written by a newer Berth";
-        case StoreErrc::migration_failed: return "the database cannot be brought to this version";
-        case StoreErrc::constraint: return "the change contradicts what is stored";
-        case StoreErrc::unavailable: return "the database cannot be written";
+        case StoreErrc::unopenable:
+            return "the database cannot be opened";
+        case StoreErrc::schema_too_new:
+            return "the database was written by a newer Berth";
+        case StoreErrc::migration_failed:
+            return "the database cannot be brought to this version";
+        case StoreErrc::constraint:
+            return "the change contradicts what is stored";
+        case StoreErrc::unavailable:
+            return "the database cannot be written";
     }
     return "unknown";
 }

@@ -1,5 +1,5 @@
-// What the database holds, row by row: the data model. Plain values; ids are given by the hub (store/store.hpp,
-// Ids), times are UTC. Text columns that hold JSON are json::value here.
+// What the database holds, row by row: the data model. Plain values; ids are given by the hub
+// (store/store.hpp, Ids), times are UTC. Text columns that hold JSON are json::value here.
 #pragma once
 
 #include "base/ids.hpp"
@@ -56,9 +56,9 @@ struct TokenRow {
     TokenId id{};
     std::optional<UserId> user;  // exactly one of user and service
     std::optional<ServiceId> service;
-    std::string hashed;       // sha256 hex of the token: tokens are random, 128 bits or more (identity/tokens.hpp)
-    std::string client_id;    // OAuth client it was issued to; "jupyterhub" for API tokens
-    std::string session_id;   // browser session it came from, or ""
+    std::string hashed;  // sha256 hex of the token: tokens are random, 128 bits or more (identity/tokens.hpp)
+    std::string client_id;            // OAuth client it was issued to; "jupyterhub" for API tokens
+    std::string session_id;           // browser session it came from, or ""
     std::vector<std::string> scopes;  // raw
     std::string note;
     Timestamp created{};
@@ -100,7 +100,7 @@ struct SessionRow {
 
 // One-time links: the first administrator's, and invitations to set a password.
 struct InviteRow {
-    std::string token_hash;  // sha256 hex
+    std::string token_hash;      // sha256 hex
     std::optional<UserId> user;  // none: the first administrator, who chooses a name
     Timestamp created{};
     Timestamp expires_at{};
@@ -117,15 +117,17 @@ struct ServerRow {
     std::string display_name;
     json::value user_options = nullptr;  // object, or null when it never had any
     Lifecycle lifecycle = Lifecycle::stopped;
-    std::int64_t generation = 0;  // counts starts; names and labels of backend objects derive from id and generation
-    std::string spawner;          // the spawner that holds it while it is not stopped
-    json::value spawn_plan = nullptr;   // spawn::StartPlan without secrets, as committed before the backend is touched
+    std::int64_t generation =
+        0;                // counts starts; names and labels of backend objects derive from id and generation
+    std::string spawner;  // the spawner that holds it while it is not stopped
+    json::value spawn_plan =
+        nullptr;  // spawn::StartPlan without secrets, as committed before the backend is touched
     json::value spawn_state = nullptr;  // what the spawner needs to find it again; opaque here
-    std::string target_url;       // http://host:port once known
+    std::string target_url;             // http://host:port once known
     std::string profile;
     std::optional<Timestamp> started;
     std::optional<Timestamp> last_activity;
-    std::string failure;          // why the last start failed, for the person; "" when it did not
+    std::string failure;  // why the last start failed, for the person; "" when it did not
 };
 
 struct DeviceRow {
@@ -134,7 +136,7 @@ struct DeviceRow {
     std::string name;
     std::uint64_t memory_bytes = 0;
     std::string pci_bus_id;
-    std::string source;  // "nvml" | "config" | "facade"
+    std::string source;         // "nvml" | "config" | "facade"
     std::int64_t capacity = 1;  // oversubscription factor k
     bool cordoned = false;
 };
@@ -145,13 +147,13 @@ std::optional<LeaseState> lease_state_named(std::string_view name);
 
 struct LeaseRow {
     LeaseId id{};
-    std::optional<UserId> user;      // none: an anonymous lease of the allocator façade
+    std::optional<UserId> user;  // none: an anonymous lease of the allocator façade
     std::optional<ServerId> server;
-    std::int64_t generation = 0;     // of the server's start it belongs to
+    std::int64_t generation = 0;  // of the server's start it belongs to
     bool exclusive = true;
     LeaseState state = LeaseState::reserved;
     std::vector<DeviceUuid> devices;
-    std::string container;           // backend's name for what it is bound to, "" before
+    std::string container;  // backend's name for what it is bound to, "" before
     Timestamp created{};
     std::optional<Timestamp> expires_at;  // façade leases only
     std::optional<Timestamp> released_at;
@@ -183,8 +185,8 @@ struct AuditRow {
     std::string principal;  // "user:ann", "service:ops", "system:reaper"
     std::string action;     // "server.start"
     std::string target;
-    std::string permit;     // the scope that allowed it
-    std::string result;     // "ok" or the refusal's code
+    std::string permit;  // the scope that allowed it
+    std::string result;  // "ok" or the refusal's code
     std::string detail;
 };
 

@@ -51,7 +51,9 @@ public:
     ~SqliteStore() override { close(); }
 
     Result<Snapshot> load() override;
-    awaitable<Result<void>> commit(Change change) override { return submit(Item::Kind::change, std::move(change)); }
+    awaitable<Result<void>> commit(Change change) override {
+        return submit(Item::Kind::change, std::move(change));
+    }
     awaitable<Result<void>> read(Change query) override { return submit(Item::Kind::read, std::move(query)); }
     void commit_later(Change change) override;
     Result<std::optional<std::string>> setting(const std::string& key) override;
@@ -133,7 +135,8 @@ Result<void> SqliteStore::wait_for(Change work) {
         answer = std::move(result);
         ready.notify_one();
     };
-    if (!enqueue(std::move(item))) return Error{StoreErrc::unavailable, "The hub is stopping.", "store closed"};
+    if (!enqueue(std::move(item)))
+        return Error{StoreErrc::unavailable, "The hub is stopping.", "store closed"};
     std::unique_lock held(mutex);
     ready.wait(held, [&] { return answer.has_value(); });
     return std::move(*answer);
@@ -204,7 +207,8 @@ void SqliteStore::run_batch(std::vector<Item>& batch) {
     std::span<Item> rest(batch);
     while (!rest.empty()) {
         std::size_t changes = 0;
-        while (changes < rest.size() && rest[changes].kind == Item::Kind::change) ++changes;
+        while (changes < rest.size() && rest[changes].kind == Item::Kind::change)
+            ++changes;
         if (changes > 0) write_batch(rest.first(changes));
         if (changes < rest.size()) read_one(rest[changes]);
         const auto used = std::min(changes + 1, rest.size());
@@ -222,7 +226,8 @@ void SqliteStore::write_batch(std::span<Item> changes) {
     try {
         connection_->execute("begin immediate");
         Transaction transaction(*connection_, highest_id_, next_audit_);
-        for (auto& item : changes) apply_in_savepoint(item, transaction);
+        for (auto& item : changes)
+            apply_in_savepoint(item, transaction);
         write_highest_id();
         connection_->execute("commit");
         written_highest_ = highest_id_;
@@ -230,7 +235,8 @@ void SqliteStore::write_batch(std::span<Item> changes) {
         log::error("store.commit_failed", {{"reason", failure.what()}, {"changes", changes.size()}});
         try {
             connection_->execute("rollback");
-        } catch (const StoreFailure& gone) {  // SQLite has rolled back by itself after a full disk or an I/O error
+        } catch (
+            const StoreFailure& gone) {  // SQLite has rolled back by itself after a full disk or an I/O error
             log::debug("store.rollback_unneeded", {{"reason", gone.what()}});
         }
         for (auto& item : changes) {
@@ -253,7 +259,8 @@ void SqliteStore::apply_in_savepoint(Item& item, Transaction& transaction) {
         connection_->execute("release savepoint change");
     } catch (const std::exception& bug) {
         log::error("store.change_threw", {{"reason", bug.what()}});
-        item.outcome = Error{StoreErrc::unavailable, "The hub made a mistake; nothing was changed.", bug.what()};
+        item.outcome =
+            Error{StoreErrc::unavailable, "The hub made a mistake; nothing was changed.", bug.what()};
         connection_->execute("rollback to savepoint change");
         connection_->execute("release savepoint change");
     }

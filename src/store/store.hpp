@@ -1,10 +1,15 @@
 // The database: the truth that outlives the process. The hub's memory is the working copy; every change is
 // committed here before anyone is told of it and before any engine is called.
 //
-// One writer thread owns the connection. commit() queues a change; the writer runs every change that waits in one
-// transaction (each in a savepoint, so that a refused one takes no other along), syncs once, and answers all: group
-// commit. SQLite in WAL mode with synchronous=FULL; statements are plain SQL that PostgreSQL runs as well.
+// One writer thread owns the connection. commit() queues a change; the writer runs every change that waits in
+// one transaction (each in a savepoint, so that a refused one takes no other along), syncs once, and answers
+// all: group commit. SQLite in WAL mode with synchronous=FULL; statements are plain SQL that PostgreSQL runs
+// as well.
 #pragma once
+
+#include "async/awaitable.hpp"
+#include "base/result.hpp"
+#include "store/rows.hpp"
 
 #include <functional>
 #include <memory>
@@ -12,18 +17,14 @@
 #include <string_view>
 #include <vector>
 
-#include "async/awaitable.hpp"
-#include "base/result.hpp"
-#include "store/rows.hpp"
-
 namespace berth::store {
 
 enum class StoreErrc {
-    unopenable = 1,    // message names the path and what to do
-    schema_too_new,    // written by a newer Berth
+    unopenable = 1,  // message names the path and what to do
+    schema_too_new,  // written by a newer Berth
     migration_failed,
-    constraint,        // the change contradicts a row that is there; nothing of it was written
-    unavailable,       // disk full, I/O error: nothing of the batch was written
+    constraint,   // the change contradicts a row that is there; nothing of it was written
+    unavailable,  // disk full, I/O error: nothing of the batch was written
 };
 std::string_view text_of(StoreErrc reason);
 BERTH_ERROR_CATEGORY(StoreErrc, "store")
@@ -53,21 +54,23 @@ struct Snapshot {
 
 class Store {
 public:
-    // Opens or creates the database in `state_dir`/berth.sqlite and migrates it. Errors: unopenable, schema_too_new,
-    // migration_failed.
+    // Opens or creates the database in `state_dir`/berth.sqlite and migrates it. Errors: unopenable,
+    // schema_too_new, migration_failed.
     static Result<std::unique_ptr<Store>> open(const std::string& state_dir);
     virtual ~Store() = default;
 
     virtual Result<Snapshot> load() = 0;  // before the first commit; blocks
-    // Resumes on the caller's executor once the change is durable, or with constraint / unavailable and no trace of
-    // it. Changes are applied in the order of the calls. Cancelling the caller does not undo the change.
+    // Resumes on the caller's executor once the change is durable, or with constraint / unavailable and no
+    // trace of it. Changes are applied in the order of the calls. Cancelling the caller does not undo the
+    // change.
     virtual awaitable<Result<void>> commit(Change change) = 0;
     // Queues a change nobody waits for (activity times, audit of refusals); a failure is logged.
     virtual void commit_later(Change change) = 0;
     // Reads on the store thread, after every change queued before.
     virtual awaitable<Result<void>> read(Change query) = 0;
 
-    // A small durable text under a key ("instance_id", "cookie_secret"), or nothing. Before the first commit; blocks.
+    // A small durable text under a key ("instance_id", "cookie_secret"), or nothing. Before the first commit;
+    // blocks.
     virtual Result<std::optional<std::string>> setting(const std::string& key) = 0;
     virtual Result<void> put_setting(const std::string& key, const std::string& value) = 0;
     // Waits for what is queued, then closes. Called once, at the end.
@@ -79,7 +82,9 @@ class Ids {
 public:
     explicit Ids(std::int64_t next) : next_(next) {}
     template <class Id>
-    Id next() { return static_cast<Id>(next_++); }
+    Id next() {
+        return static_cast<Id>(next_++);
+    }
 
 private:
     std::int64_t next_;

@@ -1,12 +1,10 @@
 // The store against a real SQLite file: what is acknowledged is there, what is refused is not.
 #include "store/store.hpp"
 
+#include "async/run_to_end.hpp"
 #include "base/random.hpp"
 #include "store/impl/transaction.hpp"
 #include "store/queries.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include <gtest/gtest.h>
 
@@ -22,7 +20,8 @@ constexpr Timestamp kNow{1'767'323'045'678'901us};
 
 class StoreTest : public testing::Test {
 protected:
-    StoreTest() : dir_((std::filesystem::temp_directory_path() / ("berth-store-" + random_hex(8))).string()) {}
+    StoreTest()
+        : dir_((std::filesystem::temp_directory_path() / ("berth-store-" + random_hex(8))).string()) {}
     ~StoreTest() override {
         store_.reset();
         std::filesystem::remove_all(dir_);
@@ -38,34 +37,15 @@ protected:
     static awaitable<> commit_one(Store& store, Change change, Result<void>& answer) {
         answer = co_await store.commit(std::move(change));
     }
-    static awaitable<> read_one(Store& store, Change query, Result<void>& answer) {
-        answer = co_await store.read(std::move(query));
-    }
-    static void rethrow(const std::exception_ptr& failure) {
-        if (failure) std::rethrow_exception(failure);
-    }
-
-    Result<void> commit(Change change) {
-        asio::io_context context;
-        Result<void> answer;
-        asio::co_spawn(context, commit_one(*store_, std::move(change), answer), rethrow);
-        context.run();
-        return answer;
-    }
-    Result<void> read(Change query) {
-        asio::io_context context;
-        Result<void> answer;
-        asio::co_spawn(context, read_one(*store_, std::move(query), answer), rethrow);
-        context.run();
-        return answer;
-    }
+    Result<void> commit(Change change) { return run_to_end(store_->commit(std::move(change))); }
+    Result<void> read(Change query) { return run_to_end(store_->read(std::move(query))); }
     // All of them wait at once, so they share batches.
     std::vector<Result<void>> commit_together(std::vector<Change> changes) {
-        asio::io_context context;
         std::vector<Result<void>> answers(changes.size());
+        std::vector<awaitable<>> works;
         for (std::size_t n = 0; n < changes.size(); ++n)
-            asio::co_spawn(context, commit_one(*store_, std::move(changes[n]), answers[n]), rethrow);
-        context.run();
+            works.push_back(commit_one(*store_, std::move(changes[n]), answers[n]));
+        run_all_to_end(std::move(works));
         return answers;
     }
     Snapshot load() {
@@ -100,7 +80,8 @@ LeaseRow lease(std::int64_t id, bool exclusive, std::vector<std::string> devices
     row.id = LeaseId{id};
     row.exclusive = exclusive;
     row.created = kNow;
-    for (auto& each : devices) row.devices.emplace_back(std::move(each));
+    for (auto& each : devices)
+        row.devices.emplace_back(std::move(each));
     return row;
 }
 
@@ -117,8 +98,17 @@ TEST_F(StoreTest, EveryRowComesBackAsItWasWritten) {
     ann.password_hash = "$argon2id$x";
     ann.user_info = json::object{{"display_name", "Ann"}};
     GroupRow group{GroupId{2}, GroupName("lab"), json::object{{"quota", 3}}, {UserId{1}}};
-    ServiceRow service{ServiceId{3}, ServiceName("ops"), true, "http://x", json::object{{"a", 1}}, false, true, "service-ops"};
-    RoleRow role{RoleId{4}, "viewer", "sees", {"list:users"}, true, {UserId{1}}, {GroupId{2}}, {ServiceId{3}}};
+    ServiceRow service{
+        ServiceId{3},
+        ServiceName("ops"),
+        true,
+        "http://x",
+        json::object{{"a", 1}},
+        false,
+        true,
+        "service-ops"};
+    RoleRow role{
+        RoleId{4}, "viewer", "sees", {"list:users"}, true, {UserId{1}}, {GroupId{2}}, {ServiceId{3}}};
     auto gpu = server(5, 1, "gpu");
     gpu.display_name = "My GPU";
     gpu.user_options = json::object{{"profile", "big"}};
@@ -132,10 +122,29 @@ TEST_F(StoreTest, EveryRowComesBackAsItWasWritten) {
     gpu.started = kNow;
     gpu.last_activity = kNow + 2s;
     gpu.failure = "none";
-    TokenRow token{TokenId{6}, UserId{1}, std::nullopt, "hash", "jupyterhub", "session", {"inherit"}, "note",
-                   kNow, kNow + 1s, kNow + 2s, ServerId{5}};
-    OAuthClientRow client{"jupyterhub-user-ann", "Server", "secret", "/user/ann/oauth_callback", {"access:servers"}, ServerId{5}, std::nullopt};
-    OAuthCodeRow code{"code", "jupyterhub-user-ann", UserId{1}, "session", "/cb", {"s"}, kNow, "challenge", "S256"};
+    TokenRow token{
+        TokenId{6},
+        UserId{1},
+        std::nullopt,
+        "hash",
+        "jupyterhub",
+        "session",
+        {"inherit"},
+        "note",
+        kNow,
+        kNow + 1s,
+        kNow + 2s,
+        ServerId{5}};
+    OAuthClientRow client{
+        "jupyterhub-user-ann",
+        "Server",
+        "secret",
+        "/user/ann/oauth_callback",
+        {"access:servers"},
+        ServerId{5},
+        std::nullopt};
+    OAuthCodeRow code{
+        "code", "jupyterhub-user-ann", UserId{1}, "session", "/cb", {"s"}, kNow, "challenge", "S256"};
     SessionRow session{"shash", UserId{1}, kNow, kNow + 1s, "10.0.0.1", "agent"};
     InviteRow invite{"ihash", std::nullopt, kNow, kNow + 1h};
     DeviceRow device{DeviceUuid("GPU-a"), 3, "H100", 80ULL << 30, "00:1", "nvml", 4, true};
@@ -161,7 +170,9 @@ TEST_F(StoreTest, EveryRowComesBackAsItWasWritten) {
         upsert(tx, device);
         insert(tx, held);
         insert(tx, entry);
-        insert(tx, UsageIntervalRow{10, LeaseId{8}, DeviceUuid("GPU-a"), UserId{1}, 0.5, kNow, std::nullopt, ""});
+        insert(
+            tx,
+            UsageIntervalRow{10, LeaseId{8}, DeviceUuid("GPU-a"), UserId{1}, 0.5, kNow, std::nullopt, ""});
     }));
 
     open();
@@ -245,7 +256,8 @@ TEST_F(StoreTest, ARefusedChangeTakesNoOtherAlong) {
     open();
     const auto read = load();
     EXPECT_EQ(read.users.size(), 46U);
-    for (const auto& each : read.users) EXPECT_NE(each.name.value, "half");
+    for (const auto& each : read.users)
+        EXPECT_NE(each.name.value, "half");
 }
 
 TEST_F(StoreTest, AThrowingChangeIsRefusedAlone) {
@@ -273,13 +285,16 @@ TEST_F(StoreTest, AFullDiskRefusesTheWholeBatchAndTheNextOneWorks) {
     const auto answers = commit_together({inserting(user(3, "small")), inserting(large)});
     EXPECT_FALSE(answers[1]);
     EXPECT_TRUE(answers[1].error().is(StoreErrc::unavailable));
-    ASSERT_TRUE(read([](Transaction& tx) { tx.connection().execute_once("pragma max_page_count = 100000"); }));
+    ASSERT_TRUE(
+        read([](Transaction& tx) { tx.connection().execute_once("pragma max_page_count = 100000"); }));
     EXPECT_TRUE(commit(inserting(user(4, "after"))));
     open();
-    for (const auto& each : load().users) EXPECT_NE(each.name.value, "large");
+    for (const auto& each : load().users)
+        EXPECT_NE(each.name.value, "large");
     // Acknowledged means stored, refused means not.
     const auto names = load().users;
-    const auto small = std::find_if(names.begin(), names.end(), [](const auto& u) { return u.name.value == "small"; });
+    const auto small =
+        std::find_if(names.begin(), names.end(), [](const auto& u) { return u.name.value == "small"; });
     EXPECT_EQ(small != names.end(), answers[0].has_value());
 }
 
@@ -365,7 +380,8 @@ TEST_F(StoreTest, ASecondHubIsRefusedByName) {
     const auto second = Store::open(dir_);
     ASSERT_FALSE(second);
     EXPECT_TRUE(second.error().is(StoreErrc::unopenable));
-    EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos) << second.error().message;
+    EXPECT_NE(second.error().message.find(std::to_string(::getpid())), std::string::npos)
+        << second.error().message;
     store_.reset();
     EXPECT_TRUE(Store::open(dir_));
 }
@@ -386,7 +402,9 @@ TEST_F(StoreTest, SaysWhyItCannotOpen) {
 TEST_F(StoreTest, RefusesTheDatabaseOfANewerBerth) {
     open();
     ASSERT_TRUE(commit([](Transaction& tx) {
-        tx.execute("insert into schema_version (version, name, applied) values (:v, 'future', 0)", {std::int64_t{9999}});
+        tx.execute(
+            "insert into schema_version (version, name, applied) values (:v, 'future', 0)",
+            {std::int64_t{9999}});
     }));
     store_.reset();
     const auto newer = Store::open(dir_);
@@ -407,7 +425,8 @@ TEST_F(StoreTest, AThousandUsersInOneChangeTakeWellUnderATenthOfASecond) {
     open();
     const auto begin = std::chrono::steady_clock::now();
     ASSERT_TRUE(commit([](Transaction& tx) {
-        for (std::int64_t n = 1; n <= 1000; ++n) insert(tx, user(n, "user" + std::to_string(n)));
+        for (std::int64_t n = 1; n <= 1000; ++n)
+            insert(tx, user(n, "user" + std::to_string(n)));
     }));
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     RecordProperty("milliseconds", std::to_string(took.count()));

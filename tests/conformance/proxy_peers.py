@@ -64,7 +64,7 @@ class Reader:
     """Reads heads and bodies from a socket; EOF raises EOFError."""
 
     def __init__(self, sock):
-        self.sock, self.rest = sock, b""
+        self.sock, self.rest = sock, bytearray()
 
     def more(self):
         data = self.sock.recv(65536)
@@ -73,15 +73,17 @@ class Reader:
         self.rest += data
 
     def until(self, mark):
-        while mark not in self.rest:
+        while (at := self.rest.find(mark)) < 0:
             self.more()
-        taken, self.rest = self.rest.split(mark, 1)
+        taken = bytes(self.rest[:at])
+        del self.rest[:at + len(mark)]
         return taken
 
     def exactly(self, count):
         while len(self.rest) < count:
             self.more()
-        taken, self.rest = self.rest[:count], self.rest[count:]
+        taken = bytes(self.rest[:count])
+        del self.rest[:count]
         return taken
 
     def chunked(self):

@@ -48,9 +48,10 @@ def test_pages_answer(local_berth):
 def test_dummy_says_so_on_every_page(local_berth):
     hub = local_berth()
     ann = hub.person("ann")
-    assert "dummy" in page_text(ann.get("/hub/login").text).lower()
+    assert "for trials only" in page_text(ann.get("/hub/login").text)
     ann.signed_in()
-    assert "dummy" in page_text(ann.get("/hub/home").text).lower()
+    for path in ("home", "token", "spawn"):
+        assert "for trials only" in page_text(ann.get(f"/hub/{path}").text), path
 
 
 @pytest.mark.parametrize("name", NAMES, ids=["plain", "umlaut-and-space", "at", "spaces", "200-characters"])

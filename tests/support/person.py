@@ -93,9 +93,13 @@ class Person:
         assert answer.status_code == 200, f"{answer.status_code} {answer.text[:300]}"
         return answer.json()
 
-    def wait_ready(self, server: str = "", timeout: float = 90) -> dict:
-        return wait_until(f"{self.name}'s server is ready",
-                          lambda: (s := self.model()["servers"].get(server)) and s["ready"] and s, timeout)
+    def wait_ready(self, server: str = "", timeout: float = 180) -> dict:
+        def ready():
+            one = self.model()["servers"].get(server)
+            if one is None or one.get("stopped"):
+                raise AssertionError(f"the start of {self.name}'s server failed: {self.progress(server)[-1]}")
+            return one["ready"] and one
+        return wait_until(f"{self.name}'s server is ready", ready, timeout)
 
     def wait_stopped(self, server: str = "", timeout: float = 60) -> None:
         def gone():
@@ -103,7 +107,7 @@ class Person:
             return one is None or one.get("stopped", not one["ready"] and not one["pending"])
         wait_until(f"{self.name}'s server is stopped", gone, timeout)
 
-    def started(self, options: dict | None = None, server: str = "", timeout: float = 120) -> dict:
+    def started(self, options: dict | None = None, server: str = "", timeout: float = 180) -> dict:
         answer = self.start(options, server)
         assert answer.status_code in (201, 202), f"start of {self.name}: {answer.status_code} {answer.text[:500]}"
         return self.wait_ready(server, timeout)

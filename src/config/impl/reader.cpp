@@ -1,8 +1,7 @@
 #include "config/impl/reader.hpp"
 
-#include "config/impl/values.hpp"
-
 #include "base/text.hpp"
+#include "config/impl/values.hpp"
 
 #include <algorithm>
 #include <set>
@@ -33,9 +32,13 @@ std::string ReadContext::expand(const YAML::Node& scalar, const std::string& key
         auto value = environment(name);
         if (colon != std::string::npos && (!value || value->empty())) value = inside.substr(colon + 2);
         if (!value) {
-            report(ConfigErrc::missing_variable, scalar.Mark(), key,
-                   "the environment variable '" + name + "' is not set; set it, write it into .env beside this file, or give a default: ${" +
-                       name + ":-value}");
+            report(
+                ConfigErrc::missing_variable,
+                scalar.Mark(),
+                key,
+                "the environment variable '" + name +
+                    "' is not set; set it, write it into .env beside this file, or give a default: ${" +
+                    name + ":-value}");
         }
         out += value.value_or("");
         i = end + 1;
@@ -54,8 +57,11 @@ Reader::Reader(ReadContext& context, const YAML::Node& map, std::string prefix)
         const std::string& key = entry.first.Scalar();
         context_.places[prefix_ + key] = entry.first.Mark();
         if (!seen.insert(key).second) {
-            context_.report(ConfigErrc::contradictory, entry.first.Mark(), prefix_ + key,
-                            "the key '" + key + "' is given twice; keep one of them");
+            context_.report(
+                ConfigErrc::contradictory,
+                entry.first.Mark(),
+                prefix_ + key,
+                "the key '" + key + "' is given twice; keep one of them");
         }
     }
 }
@@ -78,8 +84,11 @@ void Reader::section(const Doc& doc, const std::function<void(Visitor&)>& descri
     if (node.IsNull()) return;
     const std::string key = prefix_ + std::string(doc.key);
     if (!node.IsMap()) {
-        context_.report(ConfigErrc::wrong_type, node.Mark(), key,
-                        "'" + key + "' must be a section with keys of its own, not " + kind_of(node));
+        context_.report(
+            ConfigErrc::wrong_type,
+            node.Mark(),
+            key,
+            "'" + key + "' must be a section with keys of its own, not " + kind_of(node));
         return;
     }
     Reader inner(context_, node, key + ".");
@@ -92,11 +101,13 @@ void Reader::list(const Doc& doc, Items& items) {
     if (node.IsNull()) return;
     const std::string key = prefix_ + std::string(doc.key);
     if (!node.IsSequence()) {
-        context_.report(ConfigErrc::wrong_type, node.Mark(), key, "'" + key + "' must be a list, not " + kind_of(node));
+        context_.report(
+            ConfigErrc::wrong_type, node.Mark(), key, "'" + key + "' must be a list, not " + kind_of(node));
         return;
     }
     items.clear();
-    for (const auto& item : node) read_item(doc, items, item);
+    for (const auto& item : node)
+        read_item(doc, items, item);
 }
 
 void Reader::read_item(const Doc& doc, Items& items, const YAML::Node& node) {

@@ -1,5 +1,5 @@
-// Reads a YAML mapping into the described options, collecting every problem with its place instead of stopping at
-// the first. Private to config/.
+// Reads a YAML mapping into the described options, collecting every problem with its place instead of
+// stopping at the first. Private to config/.
 #pragma once
 
 #include "config/config.hpp"
@@ -13,7 +13,8 @@
 
 namespace berth::config {
 
-// What one load collects. `places` remembers where each key stands, so that cross-field problems can point there.
+// What one load collects. `places` remembers where each key stands, so that cross-field problems can point
+// there.
 struct ReadContext {
     std::string file;
     const Environment& environment;
@@ -21,7 +22,8 @@ struct ReadContext {
     std::map<std::string, YAML::Mark> places;
 
     void report(ConfigErrc reason, const YAML::Mark& at, std::string key, std::string message);
-    // `text` with ${NAME} and ${NAME:-default} filled in; "$${" stands for "${". A missing variable is reported.
+    // `text` with ${NAME} and ${NAME:-default} filled in; "$${" stands for "${". A missing variable is
+    // reported.
     std::string expand(const YAML::Node& scalar, const std::string& key);
 };
 

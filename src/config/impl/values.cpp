@@ -26,7 +26,9 @@ std::optional<Number> number_in(std::string_view text) {
     return value;
 }
 
-std::string spaced(std::int64_t number) { return std::to_string(number); }
+std::string spaced(std::int64_t number) {
+    return std::to_string(number);
+}
 
 // Plain YAML scalars become what YAML 1.2's core schema says they are; quoted ones are texts.
 json::value json_of_scalar(const YAML::Node& node, const std::string& text) {
@@ -53,7 +55,8 @@ public:
         auto text = scalar("true or false");
         if (!text) return;
         const std::string word = to_lower_ascii(*text);
-        if (word != "true" && word != "false" && word != "yes" && word != "no" && word != "on" && word != "off") {
+        if (word != "true" && word != "false" && word != "yes" && word != "no" && word != "on" &&
+            word != "off") {
             return wrong_type("true or false");
         }
         *out = word == "true" || word == "yes" || word == "on";
@@ -98,8 +101,11 @@ public:
         for (const auto& entry : node_) {
             const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
             if (!entry.second.IsScalar() || name.empty()) {
-                context_.report(ConfigErrc::wrong_type, entry.second.Mark(), key_ + "." + name,
-                                "'" + key_ + "." + name + "' must be text, not " + kind_of(entry.second));
+                context_.report(
+                    ConfigErrc::wrong_type,
+                    entry.second.Mark(),
+                    key_ + "." + name,
+                    "'" + key_ + "." + name + "' must be text, not " + kind_of(entry.second));
                 continue;
             }
             map[name] = context_.expand(entry.second, key_ + "." + name);
@@ -112,8 +118,11 @@ public:
         for (const auto& entry : node_) {
             const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
             if (!entry.second.IsSequence() || name.empty()) {
-                context_.report(ConfigErrc::wrong_type, entry.second.Mark(), key_ + "." + name,
-                                "'" + key_ + "." + name + "' must be a list of texts, not " + kind_of(entry.second));
+                context_.report(
+                    ConfigErrc::wrong_type,
+                    entry.second.Mark(),
+                    key_ + "." + name,
+                    "'" + key_ + "." + name + "' must be a list of texts, not " + kind_of(entry.second));
                 continue;
             }
             if (auto texts = texts_of(entry.second, key_ + "." + name)) map[name] = std::move(*texts);
@@ -128,8 +137,11 @@ public:
 private:
     void wrong_type(std::string_view wanted) {
         const bool secret = doc_.key == "password" || doc_.key == "api_token";
-        context_.report(ConfigErrc::wrong_type, node_.Mark(), key_,
-                        "'" + key_ + "' must be " + std::string(wanted) + (secret ? "" : ", not " + kind_of(node_)));
+        context_.report(
+            ConfigErrc::wrong_type,
+            node_.Mark(),
+            key_,
+            "'" + key_ + "' must be " + std::string(wanted) + (secret ? "" : ", not " + kind_of(node_)));
     }
     void out_of_range(std::string message) {
         context_.report(ConfigErrc::out_of_range, node_.Mark(), key_, std::move(message));
@@ -153,7 +165,8 @@ private:
             names += (names.empty() ? "" : ", ") + std::string(name);
             known.emplace_back(name);
         }
-        std::string message = "'" + key_ + "' must be one of " + names + ", not '" + ellipsized(text, 40) + "'";
+        std::string message =
+            "'" + key_ + "' must be one of " + names + ", not '" + ellipsized(text, 40) + "'";
         if (auto near = nearest_name(text, known)) message += "; did you mean '" + *near + "'?";
         out_of_range(std::move(message));
         return false;
@@ -161,7 +174,8 @@ private:
     bool in_range(std::int64_t number, std::string_view unit) {
         if (number >= doc_.min && number <= doc_.max) return true;
         const bool open = doc_.max == std::numeric_limits<std::int64_t>::max();
-        std::string limits = open ? "at least " + spaced(doc_.min) : "from " + spaced(doc_.min) + " to " + spaced(doc_.max);
+        std::string limits =
+            open ? "at least " + spaced(doc_.min) : "from " + spaced(doc_.min) + " to " + spaced(doc_.max);
         if (!unit.empty()) limits += " seconds";
         out_of_range("'" + key_ + "' must be " + limits + ", not " + spaced(number));
         return false;
@@ -184,8 +198,11 @@ private:
             const std::string place = key + "[" + std::to_string(texts.size()) + "]";
             context_.places[place] = item.Mark();
             if (!item.IsScalar()) {
-                context_.report(ConfigErrc::wrong_type, item.Mark(), place,
-                                "'" + place + "' must be text, not " + kind_of(item));
+                context_.report(
+                    ConfigErrc::wrong_type,
+                    item.Mark(),
+                    place,
+                    "'" + place + "' must be text, not " + kind_of(item));
                 return std::nullopt;
             }
             texts.push_back(context_.expand(item, place));
@@ -199,22 +216,28 @@ private:
         std::ifstream file(name, std::ios::binary);
         std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
         if (!file) {
-            context_.report(ConfigErrc::unreadable, path.Mark(), key_,
-                            "cannot read '" + name + "'; check that it exists and that the hub's user may read it");
+            context_.report(
+                ConfigErrc::unreadable,
+                path.Mark(),
+                key_,
+                "cannot read '" + name + "'; check that it exists and that the hub's user may read it");
             return;
         }
-        while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+        while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
+            text.pop_back();
         *out = Secret(std::move(text));
     }
     json::value json_of(const YAML::Node& node) {
         if (node.IsSequence()) {
             json::array array;
-            for (const auto& item : node) array.push_back(json_of(item));
+            for (const auto& item : node)
+                array.push_back(json_of(item));
             return array;
         }
         if (node.IsMap()) {
             json::object object;
-            for (const auto& entry : node) object[entry.first.Scalar()] = json_of(entry.second);
+            for (const auto& entry : node)
+                object[entry.first.Scalar()] = json_of(entry.second);
             return object;
         }
         return node.IsScalar() ? json_of_scalar(node, context_.expand(node, key_)) : json::value(nullptr);
@@ -228,7 +251,12 @@ private:
 
 }  // namespace
 
-void read_value(ReadContext& context, const std::string& key, const Doc& doc, const YAML::Node& node, const Field& field) {
+void read_value(
+    ReadContext& context,
+    const std::string& key,
+    const Doc& doc,
+    const YAML::Node& node,
+    const Field& field) {
     std::visit(ValueReader(context, key, doc, node), field);
 }
 

@@ -6,7 +6,8 @@
 namespace berth::config {
 
 // Reports wrong_type, out_of_range or missing_variable into the context; the option then keeps its value.
-void read_value(ReadContext& context, const std::string& key, const Doc& doc, const YAML::Node& node, const Field& field);
+void read_value(
+    ReadContext& context, const std::string& key, const Doc& doc, const YAML::Node& node, const Field& field);
 std::string kind_of(const YAML::Node& node);  // "a list", "a section", "the text 'abc'"
 
 }  // namespace berth::config

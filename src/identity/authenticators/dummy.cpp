@@ -20,7 +20,8 @@ public:
 
     awaitable<Result<Identity>> authenticate(Credentials credentials, Deadline) override {
         const auto name = user_name(credentials.username);
-        const bool right = options_.password.empty() || options_.password.equals(credentials.password.reveal());
+        const bool right =
+            options_.password.empty() || options_.password.equals(credentials.password.reveal());
         if (!name || !right) co_return Error{SignInErrc::wrong_credentials, "Invalid username or password"};
         Identity identity;
         identity.name = *name;

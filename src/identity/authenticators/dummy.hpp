@@ -1,5 +1,5 @@
-// Lets anybody in who knows the one password, or anybody when there is none: for trials, only when the configuration
-// names it, and with a banner on every page.
+// Lets anybody in who knows the one password, or anybody when there is none: for trials, only when the
+// configuration names it, and with a banner on every page.
 #pragma once
 
 #include "config/options.hpp"

@@ -7,16 +7,19 @@ namespace berth::identity {
 
 namespace {
 
-// The hash of a random text nobody has, with the cost of every other: verified for names without a password, so that
-// the time taken does not tell who has an account.
+// The hash of a random text nobody has, with the cost of every other: verified for names without a password,
+// so that the time taken does not tell who has an account.
 constexpr const char* kNobodysHash =
     "$argon2id$v=19$m=65536,t=2,p=1$nA2yM94IQNf5Ae6O8THU/g$3ziCpeZus/bt09M7JzzNDYswSj6y5RZExf1sg+eoDxw";
 
-Error wrong() { return Error{SignInErrc::wrong_credentials, "Invalid username or password"}; }
+Error wrong() {
+    return Error{SignInErrc::wrong_credentials, "Invalid username or password"};
+}
 
 class PasswordAuthenticator final : public Authenticator {
 public:
-    PasswordAuthenticator(const Directory& directory, BlockingPool& pool) : directory_(directory), pool_(pool) {}
+    PasswordAuthenticator(const Directory& directory, BlockingPool& pool)
+        : directory_(directory), pool_(pool) {}
 
     std::string_view name() const override { return "password"; }
     bool needs_account() const override { return true; }
@@ -37,7 +40,8 @@ awaitable<Result<Identity>> PasswordAuthenticator::authenticate(Credentials cred
         return verify_password(hash, password);
     };
     const auto right = co_await pool_.run(std::move(work));
-    if (!right) co_return Error{SignInErrc::authenticator_failed, right.error().message, right.error().detail};
+    if (!right)
+        co_return Error{SignInErrc::authenticator_failed, right.error().message, right.error().detail};
     if (!*right || !has_password) co_return wrong();
     Identity identity;
     identity.name = *name;

@@ -17,7 +17,8 @@ Error in_option(const std::string& option, const Error& error) {
 // Everybody the configuration names, normalised; who is missing is made an account.
 Result<std::vector<NewUser>> people_of(const config::Options& options) {
     std::vector<NewUser> people;
-    const auto add = [&](const std::vector<std::string>& names, const std::string& option, bool admin) -> Result<void> {
+    const auto add =
+        [&](const std::vector<std::string>& names, const std::string& option, bool admin) -> Result<void> {
         for (const auto& text : names) {
             const auto name = user_name(text);
             if (!name) return in_option(option, name.error());
@@ -27,8 +28,10 @@ Result<std::vector<NewUser>> people_of(const config::Options& options) {
     };
     BERTH_CHECK(add(options.authentication.admins, "authentication.admins", true));
     BERTH_CHECK(add(options.authentication.allowed_users, "authentication.allowed_users", false));
-    for (const auto& [group, users] : options.groups) BERTH_CHECK(add(users, "groups." + group, false));
-    for (const auto& role : options.roles) BERTH_CHECK(add(role.users, "roles." + role.name, role.name == "admin"));
+    for (const auto& [group, users] : options.groups)
+        BERTH_CHECK(add(users, "groups." + group, false));
+    for (const auto& role : options.roles)
+        BERTH_CHECK(add(role.users, "roles." + role.name, role.name == "admin"));
     return people;
 }
 
@@ -47,8 +50,9 @@ Result<store::RoleRow> role_row(
     if (!is_role_name(options.name))
         return Error{
             DirectoryErrc::no_such_role,
-            "Option " + option + ": a role name has 3 to 255 of a-z, 0-9, '-', '_', '~', '.', a letter first and a "
-            "letter or digit last."};
+            "Option " + option +
+                ": a role name has 3 to 255 of a-z, 0-9, '-', '_', '~', '.', a letter first and a "
+                "letter or digit last."};
     if (const auto known = access::check_known(options.scopes); !known)
         return in_option(option, Error{DirectoryErrc::unknown_scope, known.error().message});
     store::RoleRow row;
@@ -120,7 +124,8 @@ awaitable<Result<void>> apply_people(Directory& directory, const config::Options
 awaitable<Result<void>> apply_groups(Directory& directory, const config::Options& options) {
     std::map<std::string, std::vector<std::string>> wanted = options.groups;
     for (const auto& role : options.roles)
-        for (const auto& group : role.groups) wanted[group];
+        for (const auto& group : role.groups)
+            wanted[group];
     for (const auto& [text, users] : wanted) {
         const auto name = group_name(text);
         if (!name) co_return in_option("groups." + text, name.error());
@@ -134,7 +139,10 @@ awaitable<Result<void>> apply_groups(Directory& directory, const config::Options
         if (group == nullptr) {
             BERTH_CO_CHECK(co_await directory.create_group(*name, std::move(members)));
         } else if (!std::includes(
-                       group->row.members.begin(), group->row.members.end(), members.begin(), members.end())) {
+                       group->row.members.begin(),
+                       group->row.members.end(),
+                       members.begin(),
+                       members.end())) {
             BERTH_CO_CHECK(co_await directory.add_members(group->row.id, std::move(members)));
         }
     }
@@ -151,10 +159,12 @@ awaitable<Result<void>> Directory::apply_config(const config::Options& options, 
 
     Mutation gone;
     for (const auto* service : services()) {
-        const bool named = std::any_of(options.services.begin(), options.services.end(), [&](const auto& each) {
-            return each.name == service->name.value;
-        });
-        if (service->from_config && !named) gone = std::move(gone) + plan_service_removal(*this, *state_, *service);
+        const bool named =
+            std::any_of(options.services.begin(), options.services.end(), [&](const auto& each) {
+                return each.name == service->name.value;
+            });
+        if (service->from_config && !named)
+            gone = std::move(gone) + plan_service_removal(*this, *state_, *service);
     }
     BERTH_CO_CHECK(co_await commit(std::move(gone)));
     for (const auto& service : options.services) {

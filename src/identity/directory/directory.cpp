@@ -6,23 +6,40 @@ namespace berth::identity {
 
 std::string_view text_of(DirectoryErrc reason) {
     switch (reason) {
-        case DirectoryErrc::no_such_user: return "no such user";
-        case DirectoryErrc::user_exists: return "user exists";
-        case DirectoryErrc::no_such_group: return "no such group";
-        case DirectoryErrc::group_exists: return "group exists";
-        case DirectoryErrc::no_such_service: return "no such service";
-        case DirectoryErrc::service_exists: return "service exists";
-        case DirectoryErrc::service_from_config: return "service is made by the configuration";
-        case DirectoryErrc::no_such_token: return "no such token";
-        case DirectoryErrc::no_such_role: return "no such role";
-        case DirectoryErrc::unknown_scope: return "no such scope";
-        case DirectoryErrc::scopes_not_held: return "scopes not held by the owner";
-        case DirectoryErrc::token_malformed: return "token malformed";
-        case DirectoryErrc::token_exists: return "token in use";
-        case DirectoryErrc::invite_invalid: return "link unknown, used or expired";
-        case DirectoryErrc::password_too_short: return "password too short";
-        case DirectoryErrc::password_too_long: return "password too long";
-        case DirectoryErrc::changed_meanwhile: return "changed meanwhile";
+        case DirectoryErrc::no_such_user:
+            return "no such user";
+        case DirectoryErrc::user_exists:
+            return "user exists";
+        case DirectoryErrc::no_such_group:
+            return "no such group";
+        case DirectoryErrc::group_exists:
+            return "group exists";
+        case DirectoryErrc::no_such_service:
+            return "no such service";
+        case DirectoryErrc::service_exists:
+            return "service exists";
+        case DirectoryErrc::service_from_config:
+            return "service is made by the configuration";
+        case DirectoryErrc::no_such_token:
+            return "no such token";
+        case DirectoryErrc::no_such_role:
+            return "no such role";
+        case DirectoryErrc::unknown_scope:
+            return "no such scope";
+        case DirectoryErrc::scopes_not_held:
+            return "scopes not held by the owner";
+        case DirectoryErrc::token_malformed:
+            return "token malformed";
+        case DirectoryErrc::token_exists:
+            return "token in use";
+        case DirectoryErrc::invite_invalid:
+            return "link unknown, used or expired";
+        case DirectoryErrc::password_too_short:
+            return "password too short";
+        case DirectoryErrc::password_too_long:
+            return "password too long";
+        case DirectoryErrc::changed_meanwhile:
+            return "changed meanwhile";
     }
     return "unknown";
 }
@@ -52,14 +69,22 @@ void Directory::load(const store::Snapshot& snapshot) {
     state_->add_users(snapshot.users);
     for (const auto& server : snapshot.servers)
         state_->servers[number_of(server.id)] = {server.user, server.name};
-    for (const auto& group : snapshot.groups) state_->add_group(group);
-    for (const auto& service : snapshot.services) state_->put_service(service);
-    for (const auto& role : snapshot.roles) state_->roles[role.name] = role;
-    for (const auto& client : snapshot.oauth_clients) state_->clients[client.identifier] = client;
-    for (const auto& code : snapshot.oauth_codes) state_->codes[code.code_hash] = code;
-    for (const auto& token : snapshot.tokens) state_->add_token(token);
-    for (const auto& session : snapshot.sessions) state_->sessions[session.session_hash] = session;
-    for (const auto& invite : snapshot.invites) state_->invites[invite.token_hash] = invite;
+    for (const auto& group : snapshot.groups)
+        state_->add_group(group);
+    for (const auto& service : snapshot.services)
+        state_->put_service(service);
+    for (const auto& role : snapshot.roles)
+        state_->roles[role.name] = role;
+    for (const auto& client : snapshot.oauth_clients)
+        state_->clients[client.identifier] = client;
+    for (const auto& code : snapshot.oauth_codes)
+        state_->codes[code.code_hash] = code;
+    for (const auto& token : snapshot.tokens)
+        state_->add_token(token);
+    for (const auto& session : snapshot.sessions)
+        state_->sessions[session.session_hash] = session;
+    for (const auto& invite : snapshot.invites)
+        state_->invites[invite.token_hash] = invite;
 }
 
 awaitable<Result<void>> Directory::commit(Mutation mutation) {
@@ -106,9 +131,12 @@ awaitable<Result<void>> Directory::flush_activity() {
             }
             state_->touched_tokens.pop_back();
         }
-        store::Change change = [users = std::move(users), tokens = std::move(tokens)](store::Transaction& tx) {
-            for (const auto& [user, at] : users) store::touch_user(tx, user, at);
-            for (const auto& [token, at] : tokens) store::touch_token(tx, token, at);
+        store::Change change = [users = std::move(users),
+                                tokens = std::move(tokens)](store::Transaction& tx) {
+            for (const auto& [user, at] : users)
+                store::touch_user(tx, user, at);
+            for (const auto& [token, at] : tokens)
+                store::touch_token(tx, token, at);
         };
         BERTH_CO_CHECK(co_await store_.commit(std::move(change)));
     }

@@ -17,7 +17,8 @@ const Group* Directory::find(GroupId id) const {
 
 std::vector<const Group*> Directory::groups() const {
     std::vector<const Group*> all;
-    for (const auto& [name, group] : state_->group_names) all.push_back(group);
+    for (const auto& [name, group] : state_->group_names)
+        all.push_back(group);
     return all;
 }
 
@@ -64,10 +65,12 @@ awaitable<Result<void>> Directory::create_groups(std::vector<GroupName> names) {
     }
     Mutation mutation;
     mutation.write = [rows](store::Transaction& tx) {
-        for (const auto& row : rows) store::insert(tx, row);
+        for (const auto& row : rows)
+            store::insert(tx, row);
     };
     mutation.apply = [this, rows] {
-        for (const auto& row : rows) state_->add_group(row);
+        for (const auto& row : rows)
+            state_->add_group(row);
     };
     const auto written = co_await commit(std::move(mutation));
     if (!written)
@@ -87,15 +90,19 @@ awaitable<Result<void>> Directory::add_members(GroupId group, std::vector<UserId
     if (find(group) == nullptr) co_return no_such_group();
     Mutation mutation;
     mutation.write = [group, users](store::Transaction& tx) {
-        for (const auto user : users) store::add_member(tx, group, user);
+        for (const auto user : users)
+            store::add_member(tx, group, user);
     };
     mutation.apply = [this, group, users] {
-        for (const auto user : users) state_->set_member(group, user, true);
+        for (const auto user : users)
+            state_->set_member(group, user, true);
     };
     const auto written = co_await commit(std::move(mutation));
     if (!written)
         co_return as_exists(
-            written.error(), DirectoryErrc::no_such_user, "One of the users or the group was deleted meanwhile.");
+            written.error(),
+            DirectoryErrc::no_such_user,
+            "One of the users or the group was deleted meanwhile.");
     co_return Result<void>{};
 }
 
@@ -103,10 +110,12 @@ awaitable<Result<void>> Directory::remove_members(GroupId group, std::vector<Use
     if (find(group) == nullptr) co_return no_such_group();
     Mutation mutation;
     mutation.write = [group, users](store::Transaction& tx) {
-        for (const auto user : users) store::remove_member(tx, group, user);
+        for (const auto user : users)
+            store::remove_member(tx, group, user);
     };
     mutation.apply = [this, group, users] {
-        for (const auto user : users) state_->set_member(group, user, false);
+        for (const auto user : users)
+            state_->set_member(group, user, false);
     };
     co_return co_await commit(std::move(mutation));
 }
@@ -115,7 +124,9 @@ awaitable<Result<void>> Directory::set_properties(GroupId group, json::object pr
     if (find(group) == nullptr) co_return no_such_group();
     const json::value value = std::move(properties);
     Mutation mutation;
-    mutation.write = [group, value](store::Transaction& tx) { store::set_group_properties(tx, group, value); };
+    mutation.write = [group, value](store::Transaction& tx) {
+        store::set_group_properties(tx, group, value);
+    };
     mutation.apply = [this, group, value] {
         const auto found = state_->groups.find(number_of(group));
         if (found != state_->groups.end()) found->second->row.properties = value;

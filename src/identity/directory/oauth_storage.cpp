@@ -73,7 +73,16 @@ void Directory::put_server(ServerId id, UserId user, ServerName name) {
 }
 
 void Directory::drop_server(ServerId id) {
-    state_->servers.erase(number_of(id));
+    const auto found = state_->servers.find(number_of(id));
+    if (found == state_->servers.end()) return;
+    for (const auto* token : tokens_of(found->second.user))
+        if (token->row.server == id) state_->remove_token(token->row.id);
+    std::vector<std::string> gone;
+    for (const auto& [identifier, client] : state_->clients)
+        if (client.server == id) gone.push_back(identifier);
+    for (const auto& identifier : gone)
+        state_->remove_client(identifier);
+    state_->servers.erase(found);
     state_->token_scopes.clear();
 }
 

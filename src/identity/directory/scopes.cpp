@@ -70,10 +70,12 @@ ScopesPtr Directory::scopes_of(const User& user) const {
         const auto merge_role = [&](std::string_view role) {
             if (const auto raw = role_scopes(role)) scopes.merge(access::expand(*raw, owner));
         };
-        for (const auto& role : role_names_of(user)) merge_role(role);
+        for (const auto& role : role_names_of(user))
+            merge_role(role);
         for (const auto id : user.groups)
             if (const auto* group = find(id))
-                for (const auto& role : role_names_of(*group)) merge_role(role);
+                for (const auto& role : role_names_of(*group))
+                    merge_role(role);
         return scopes;
     });
 }

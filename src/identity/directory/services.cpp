@@ -21,7 +21,8 @@ const store::ServiceRow* Directory::find(ServiceId id) const {
 
 std::vector<const store::ServiceRow*> Directory::services() const {
     std::vector<const store::ServiceRow*> all;
-    for (const auto& [name, service] : state_->service_names) all.push_back(service);
+    for (const auto& [name, service] : state_->service_names)
+        all.push_back(service);
     return all;
 }
 
@@ -39,7 +40,8 @@ Result<void> check_token_text(const config::ServiceOptions& options) {
     return Error{
         DirectoryErrc::token_malformed,
         "The api_token of service '" + options.name +
-            "' must have 8 to 64 printable characters without spaces; `openssl rand -hex 32` makes a good one."};
+            "' must have 8 to 64 printable characters without spaces; `openssl rand -hex 32` makes a good "
+            "one."};
 }
 
 }  // namespace
@@ -69,7 +71,8 @@ Result<Mutation> plan_service(
     service.info = options.info;
     service.display = options.display;
     service.from_config = from_config;
-    const bool has_client = !options.api_token.empty() && !(options.url.empty() && options.oauth_redirect_uri.empty());
+    const bool has_client =
+        !options.api_token.empty() && !(options.url.empty() && options.oauth_redirect_uri.empty());
     if (has_client) service.oauth_client_id = "service-" + name.value;
 
     Mutation plan;
@@ -82,7 +85,8 @@ Result<Mutation> plan_service(
         if (token->row.hashed == hash && token->row.service != service.id)
             return Error{
                 DirectoryErrc::token_exists,
-                "The api_token of service '" + options.name + "' is somebody else's; give each service its own."};
+                "The api_token of service '" + options.name +
+                    "' is somebody else's; give each service its own."};
         if (token->row.service != service.id) continue;
         if (token->row.hashed == hash)
             has_token = true;
@@ -168,7 +172,8 @@ awaitable<Result<ServiceId>> Directory::create_service(config::ServiceOptions se
     co_return find(name)->id;
 }
 
-Mutation plan_service_removal(Directory& directory, Directory::State& state, const store::ServiceRow& service) {
+Mutation plan_service_removal(
+    Directory& directory, Directory::State& state, const store::ServiceRow& service) {
     Mutation plan = plan_service_role(directory, state, service, {});
     Mutation removal;
     removal.write = [id = service.id](store::Transaction& tx) { store::remove_service(tx, id); };
@@ -181,7 +186,8 @@ awaitable<Result<void>> Directory::remove_service(ServiceId service) {
     if (entry == nullptr) co_return Error{DirectoryErrc::no_such_service, "There is no such service."};
     if (entry->from_config)
         co_return Error{
-            DirectoryErrc::service_from_config, "Service " + entry->name.value + " is made by the configuration; remove it there."};
+            DirectoryErrc::service_from_config,
+            "Service " + entry->name.value + " is made by the configuration; remove it there."};
     auto plan = plan_service_removal(*this, *state_, *entry);
     co_return co_await commit(std::move(plan));
 }

@@ -25,7 +25,8 @@ awaitable<Result<void>> Directory::create_session(
     };
     mutation.apply = [this, row] { state_->sessions[row.session_hash] = row; };
     const auto written = co_await commit(std::move(mutation));
-    if (!written) co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The user was deleted meanwhile.");
+    if (!written)
+        co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The user was deleted meanwhile.");
     co_return Result<void>{};
 }
 
@@ -39,7 +40,9 @@ std::vector<const store::SessionRow*> Directory::sessions_of(UserId user) const 
     std::vector<const store::SessionRow*> sessions;
     for (const auto& [hash, session] : state_->sessions)
         if (session.user == user) sessions.push_back(&session);
-    std::sort(sessions.begin(), sessions.end(), [](const auto* a, const auto* b) { return a->created > b->created; });
+    std::sort(sessions.begin(), sessions.end(), [](const auto* a, const auto* b) {
+        return a->created > b->created;
+    });
     return sessions;
 }
 
@@ -55,11 +58,13 @@ awaitable<Result<void>> Directory::end_session(UserId user, std::string session_
     Mutation mutation;
     mutation.write = [own, hash, tokens](store::Transaction& tx) {
         if (own) store::remove_session(tx, hash);
-        for (const auto token : tokens) store::remove_token(tx, token);
+        for (const auto token : tokens)
+            store::remove_token(tx, token);
     };
     mutation.apply = [this, own, hash, tokens] {
         if (own) state_->sessions.erase(hash);
-        for (const auto token : tokens) state_->remove_token(token);
+        for (const auto token : tokens)
+            state_->remove_token(token);
     };
     co_return co_await commit(std::move(mutation));
 }
@@ -77,15 +82,18 @@ awaitable<Result<Secret>> Directory::create_invite(
         if (invite.user == user) older.push_back(hash);
     Mutation mutation;
     mutation.write = [row, older](store::Transaction& tx) {
-        for (const auto& hash : older) store::remove_invite(tx, hash);
+        for (const auto& hash : older)
+            store::remove_invite(tx, hash);
         store::insert(tx, row);
     };
     mutation.apply = [this, row, older] {
-        for (const auto& hash : older) state_->invites.erase(hash);
+        for (const auto& hash : older)
+            state_->invites.erase(hash);
         state_->invites[row.token_hash] = row;
     };
     const auto written = co_await commit(std::move(mutation));
-    if (!written) co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The user was deleted meanwhile.");
+    if (!written)
+        co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The user was deleted meanwhile.");
     co_return token;
 }
 
@@ -99,7 +107,8 @@ const store::InviteRow* Directory::find_invite(std::string_view token, Timestamp
 awaitable<Result<UserId>> Directory::accept_invite(
     std::string token, std::optional<UserName> name, std::string password_hash, Timestamp now) {
     const Error invalid{
-        DirectoryErrc::invite_invalid, "This link is unknown, was used already or has expired. Ask for a new one."};
+        DirectoryErrc::invite_invalid,
+        "This link is unknown, was used already or has expired. Ask for a new one."};
     const auto* invite = find_invite(token, now);
     if (invite == nullptr || (!invite->user && !name)) co_return invalid;
     const auto hash = invite->token_hash;
@@ -117,7 +126,8 @@ awaitable<Result<UserId>> Directory::accept_invite(
         };
     } else {
         if (find(*name) != nullptr)
-            co_return Error{DirectoryErrc::user_exists, "User " + name->value + " already exists; choose another name."};
+            co_return Error{
+                DirectoryErrc::user_exists, "User " + name->value + " already exists; choose another name."};
         store::UserRow row;
         row.id = id = ids_.next<UserId>();
         row.name = *name;

@@ -6,8 +6,12 @@ namespace berth::identity {
 
 namespace {
 
-bool by_name(const User* a, const User* b) { return a->row.name < b->row.name; }
-bool by_id(const User* a, const User* b) { return a->row.id < b->row.id; }
+bool by_name(const User* a, const User* b) {
+    return a->row.name < b->row.name;
+}
+bool by_id(const User* a, const User* b) {
+    return a->row.id < b->row.id;
+}
 
 template <class T>
 void insert_sorted(std::vector<T>& list, T value) {
@@ -28,7 +32,8 @@ void erase_from(std::vector<User*>& list, User* user, bool (*less)(const User*, 
 
 }  // namespace
 
-// One merge for all of them: a thousand insertions into a list of a hundred thousand would move it a thousand times.
+// One merge for all of them: a thousand insertions into a list of a hundred thousand would move it a thousand
+// times.
 void Directory::State::add_users(std::vector<store::UserRow> rows) {
     const auto names_before = static_cast<std::ptrdiff_t>(users_by_name.size());
     const auto ids_before = static_cast<std::ptrdiff_t>(users_by_id.size());
@@ -64,12 +69,16 @@ void Directory::State::remove_user(UserId id) {
         const auto server = servers.find(number_of(*client.server));
         if (server != servers.end() && server->second.user == id) gone_clients.push_back(identifier);
     }
-    for (const auto& identifier : gone_clients) remove_client(identifier);
+    for (const auto& identifier : gone_clients)
+        remove_client(identifier);
     if (const auto own = user_tokens.find(number_of(id)); own != user_tokens.end())
-        for (const auto* token : std::vector<Token*>(own->second)) remove_token(token->row.id);
+        for (const auto* token : std::vector<Token*>(own->second))
+            remove_token(token->row.id);
     user_tokens.erase(number_of(id));
-    for (auto& [number, group] : groups) erase_sorted(group->row.members, id);
-    for (auto& [name, role] : roles) erase_sorted(role.users, id);
+    for (auto& [number, group] : groups)
+        erase_sorted(group->row.members, id);
+    for (auto& [name, role] : roles)
+        erase_sorted(role.users, id);
     std::erase_if(codes, [&](const auto& each) { return each.second.user == id; });
     std::erase_if(sessions, [&](const auto& each) { return each.second.user == id; });
     std::erase_if(invites, [&](const auto& each) { return each.second.user == id; });
@@ -98,7 +107,8 @@ void Directory::State::add_group(store::GroupRow row) {
     entry->row = std::move(row);
     std::erase_if(entry->row.members, [&](UserId id) { return user(id) == nullptr; });
     std::sort(entry->row.members.begin(), entry->row.members.end());
-    for (const auto id : entry->row.members) insert_sorted(user(id)->groups, entry->row.id);
+    for (const auto id : entry->row.members)
+        insert_sorted(user(id)->groups, entry->row.id);
     group_names.emplace(entry->row.name.value, entry.get());
     const auto number = number_of(entry->row.id);
     groups.emplace(number, std::move(entry));
@@ -110,7 +120,8 @@ void Directory::State::remove_group(GroupId id) {
     if (found == groups.end()) return;
     for (const auto member : found->second->row.members)
         if (auto* entry = user(member)) erase_sorted(entry->groups, id);
-    for (auto& [name, role] : roles) erase_sorted(role.groups, id);
+    for (auto& [name, role] : roles)
+        erase_sorted(role.groups, id);
     group_names.erase(found->second->row.name.value);
     groups.erase(found);
     forget_scopes();
@@ -145,12 +156,15 @@ void Directory::State::remove_service(ServiceId id) {
     std::vector<TokenId> own;
     for (const auto& [number, token] : tokens)
         if (token->row.service == id) own.push_back(token->row.id);
-    for (const auto each : own) remove_token(each);
+    for (const auto each : own)
+        remove_token(each);
     std::vector<std::string> own_clients;
     for (const auto& [identifier, client] : clients)
         if (client.service == id) own_clients.push_back(identifier);
-    for (const auto& identifier : own_clients) remove_client(identifier);
-    for (auto& [name, role] : roles) std::erase(role.services, id);
+    for (const auto& identifier : own_clients)
+        remove_client(identifier);
+    for (auto& [name, role] : roles)
+        std::erase(role.services, id);
     service_names.erase(found->second->name.value);
     services.erase(found);
     forget_scopes();
@@ -191,8 +205,10 @@ void Directory::State::remove_tokens_of_client(const std::string& identifier) {
     const auto found = client_tokens.find(identifier);
     if (found == client_tokens.end()) return;
     std::vector<TokenId> ids;
-    for (const auto* token : found->second) ids.push_back(token->row.id);
-    for (const auto id : ids) remove_token(id);
+    for (const auto* token : found->second)
+        ids.push_back(token->row.id);
+    for (const auto id : ids)
+        remove_token(id);
 }
 
 void Directory::State::remove_client(const std::string& identifier) {
@@ -208,8 +224,12 @@ void Directory::State::forget_scopes() {
     token_scopes.clear();
 }
 
-Error no_such_user() { return Error{DirectoryErrc::no_such_user, "There is no such user."}; }
-Error no_such_group() { return Error{DirectoryErrc::no_such_group, "There is no such group."}; }
+Error no_such_user() {
+    return Error{DirectoryErrc::no_such_user, "There is no such user."};
+}
+Error no_such_group() {
+    return Error{DirectoryErrc::no_such_group, "There is no such group."};
+}
 
 Error as_exists(const Error& failure, DirectoryErrc reason, const std::string& message) {
     return failure.is(store::StoreErrc::constraint) ? Error{reason, message, failure.detail} : failure;

@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t kLongestToken = 64;
 
-Timestamp last_use(const Token& token) { return token.row.last_activity.value_or(token.row.created); }
+Timestamp last_use(const Token& token) {
+    return token.row.last_activity.value_or(token.row.created);
+}
 
 }  // namespace
 
@@ -72,7 +74,8 @@ Result<void> Directory::may_assign(const NewToken& token) const {
         missing += missing.empty() ? scope : ", " + scope;
     }
     return Error{
-        DirectoryErrc::scopes_not_held, "Not assigning requested scopes [" + missing + "]: the owner does not have them"};
+        DirectoryErrc::scopes_not_held,
+        "Not assigning requested scopes [" + missing + "]: the owner does not have them"};
 }
 
 awaitable<Result<IssuedToken>> Directory::create_token(NewToken token, Timestamp now) {
@@ -93,7 +96,8 @@ awaitable<Result<IssuedToken>> Directory::create_token(NewToken token, Timestamp
     row.expires_at = token.expires_at;
     auto mutation = prepare_token(std::move(row));
     const auto written = co_await commit(std::move(mutation));
-    if (!written) co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The owner was deleted meanwhile.");
+    if (!written)
+        co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The owner was deleted meanwhile.");
     co_return issued;
 }
 
@@ -103,14 +107,17 @@ awaitable<Result<void>> Directory::revoke_token(TokenId token) {
     std::vector<TokenId> ids{token};
     if (entry->of_browser_login() && entry->row.user) {
         ids.clear();
-        for (const auto* each : tokens_of_client(*entry->row.user, entry->row.client_id)) ids.push_back(each->row.id);
+        for (const auto* each : tokens_of_client(*entry->row.user, entry->row.client_id))
+            ids.push_back(each->row.id);
     }
     Mutation mutation;
     mutation.write = [ids](store::Transaction& tx) {
-        for (const auto id : ids) store::remove_token(tx, id);
+        for (const auto id : ids)
+            store::remove_token(tx, id);
     };
     mutation.apply = [this, ids] {
-        for (const auto id : ids) state_->remove_token(id);
+        for (const auto id : ids)
+            state_->remove_token(id);
     };
     co_return co_await commit(std::move(mutation));
 }
@@ -131,16 +138,24 @@ awaitable<Result<void>> Directory::purge_expired(Timestamp now) {
     if (tokens.empty() && codes.empty() && sessions.empty() && invites.empty()) co_return Result<void>{};
     Mutation mutation;
     mutation.write = [tokens, codes, sessions, invites](store::Transaction& tx) {
-        for (const auto id : tokens) store::remove_token(tx, id);
-        for (const auto& hash : codes) store::remove_oauth_code(tx, hash);
-        for (const auto& hash : sessions) store::remove_session(tx, hash);
-        for (const auto& hash : invites) store::remove_invite(tx, hash);
+        for (const auto id : tokens)
+            store::remove_token(tx, id);
+        for (const auto& hash : codes)
+            store::remove_oauth_code(tx, hash);
+        for (const auto& hash : sessions)
+            store::remove_session(tx, hash);
+        for (const auto& hash : invites)
+            store::remove_invite(tx, hash);
     };
     mutation.apply = [this, tokens, codes, sessions, invites] {
-        for (const auto id : tokens) state_->remove_token(id);
-        for (const auto& hash : codes) state_->codes.erase(hash);
-        for (const auto& hash : sessions) state_->sessions.erase(hash);
-        for (const auto& hash : invites) state_->invites.erase(hash);
+        for (const auto id : tokens)
+            state_->remove_token(id);
+        for (const auto& hash : codes)
+            state_->codes.erase(hash);
+        for (const auto& hash : sessions)
+            state_->sessions.erase(hash);
+        for (const auto& hash : invites)
+            state_->invites.erase(hash);
     };
     co_return co_await commit(std::move(mutation));
 }

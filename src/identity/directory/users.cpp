@@ -11,16 +11,24 @@ const User* Directory::find(const UserName& name) const {
     return found == state_->user_names.end() ? nullptr : found->second;
 }
 
-const User* Directory::find(UserId id) const { return state_->user(id); }
+const User* Directory::find(UserId id) const {
+    return state_->user(id);
+}
 
 const User* Directory::find_by_cookie(std::string_view cookie_id) const {
     const auto found = state_->cookies.find(cookie_id);
     return found == state_->cookies.end() ? nullptr : found->second;
 }
 
-std::span<User* const> Directory::users_by_name() const { return state_->users_by_name; }
-std::span<User* const> Directory::users_by_id() const { return state_->users_by_id; }
-std::size_t Directory::user_count() const { return state_->users_by_id.size(); }
+std::span<const User* const> Directory::users_by_name() const {
+    return state_->users_by_name;
+}
+std::span<const User* const> Directory::users_by_id() const {
+    return state_->users_by_id;
+}
+std::size_t Directory::user_count() const {
+    return state_->users_by_id.size();
+}
 
 bool Directory::without_admin() const {
     return std::none_of(state_->users_by_id.begin(), state_->users_by_id.end(), [](const User* user) {
@@ -58,11 +66,13 @@ awaitable<Result<std::vector<UserId>>> Directory::create_users(std::vector<NewUs
             if (find(user.name) == nullptr && seen.insert(user.name.value).second)
                 rows.push_back(row_of(user, ids_.next<UserId>(), now));
         std::vector<UserId> ids;
-        for (const auto& row : rows) ids.push_back(row.id);
+        for (const auto& row : rows)
+            ids.push_back(row.id);
         if (rows.empty()) co_return ids;
         const auto shared = std::make_shared<std::vector<store::UserRow>>(std::move(rows));
         store::Change change = [shared](store::Transaction& tx) {
-            for (const auto& row : *shared) store::insert(tx, row);
+            for (const auto& row : *shared)
+                store::insert(tx, row);
         };
         const auto written = co_await store_.commit(std::move(change));
         if (written) {
@@ -119,18 +129,23 @@ awaitable<Result<void>> Directory::end_all_sessions(UserId user) {
     Mutation mutation;
     const auto cookie_id = random_hex(16);
     std::vector<std::string> hashes;
-    for (const auto* session : sessions_of(user)) hashes.push_back(session->session_hash);
+    for (const auto* session : sessions_of(user))
+        hashes.push_back(session->session_hash);
     std::vector<TokenId> browser_tokens;
     for (const auto* token : tokens_of(user))
         if (token->of_browser_login()) browser_tokens.push_back(token->row.id);
     mutation.write = [user, cookie_id, hashes, browser_tokens](store::Transaction& tx) {
         store::set_user_cookie(tx, user, cookie_id);
-        for (const auto& hash : hashes) store::remove_session(tx, hash);
-        for (const auto token : browser_tokens) store::remove_token(tx, token);
+        for (const auto& hash : hashes)
+            store::remove_session(tx, hash);
+        for (const auto token : browser_tokens)
+            store::remove_token(tx, token);
     };
     mutation.apply = [this, user, cookie_id, hashes, browser_tokens] {
-        for (const auto& hash : hashes) state_->sessions.erase(hash);
-        for (const auto token : browser_tokens) state_->remove_token(token);
+        for (const auto& hash : hashes)
+            state_->sessions.erase(hash);
+        for (const auto token : browser_tokens)
+            state_->remove_token(token);
         auto* entry = state_->user(user);
         if (entry == nullptr) return;
         state_->cookies.erase(entry->row.cookie_id);
@@ -143,7 +158,8 @@ awaitable<Result<void>> Directory::end_all_sessions(UserId user) {
 Result<Mutation> Directory::prepare_rename(UserId user, const UserName& name) {
     if (find(user) == nullptr) return no_such_user();
     if (const auto* other = find(name); other != nullptr && other->id() != user)
-        return Error{DirectoryErrc::user_exists, "User " + name.value + " already exists, username must be unique"};
+        return Error{
+            DirectoryErrc::user_exists, "User " + name.value + " already exists, username must be unique"};
     Mutation mutation;
     mutation.write = [user, name](store::Transaction& tx) { store::set_user_name(tx, user, name); };
     mutation.apply = [this, user, name] { state_->rename_user(user, name); };

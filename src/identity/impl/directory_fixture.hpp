@@ -1,11 +1,10 @@
-// For tests: a directory over a real store in a directory of its own, and a way to run awaitables to their end.
+// For tests: a directory over a real store in a directory of its own, and a way to run awaitables to their
+// end.
 #pragma once
 
+#include "async/run_to_end.hpp"
 #include "base/random.hpp"
 #include "identity/directory.hpp"
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include <gtest/gtest.h>
 
@@ -19,7 +18,8 @@ inline constexpr Timestamp kNow{1'767'323'045'000'000us};
 
 class DirectoryFixture : public testing::Test {
 protected:
-    DirectoryFixture() : dir_((std::filesystem::temp_directory_path() / ("berth-id-" + random_hex(8))).string()) {
+    DirectoryFixture()
+        : dir_((std::filesystem::temp_directory_path() / ("berth-id-" + random_hex(8))).string()) {
         reopen();
     }
     ~DirectoryFixture() override {
@@ -41,14 +41,7 @@ protected:
 
     template <class T>
     T run(awaitable<T> work) {
-        asio::io_context context;
-        std::optional<T> answer;
-        asio::co_spawn(context, std::move(work), [&](const std::exception_ptr& failure, T result) {
-            if (failure) std::rethrow_exception(failure);
-            answer = std::move(result);
-        });
-        context.run();
-        return std::move(*answer);
+        return run_to_end(std::move(work));
     }
 
     UserId make_user(const std::string& name, bool admin = false) {

@@ -16,6 +16,7 @@ Mutation plan_service_role(
     Directory::State& state,
     const store::ServiceRow& service,
     const std::vector<std::string>& scopes);
-Mutation plan_service_removal(Directory& directory, Directory::State& state, const store::ServiceRow& service);
+Mutation plan_service_removal(
+    Directory& directory, Directory::State& state, const store::ServiceRow& service);
 
 }  // namespace berth::identity

@@ -1,5 +1,6 @@
-// The directory's memory. Indexes hold views into the entries they point to, so whoever changes an indexed field takes
-// the entry out first. Removal is worked out when it is applied, not when it was asked for: in between, others commit.
+// The directory's memory. Indexes hold views into the entries they point to, so whoever changes an indexed
+// field takes the entry out first. Removal is worked out when it is applied, not when it was asked for: in
+// between, others commit.
 #pragma once
 
 #include "identity/directory.hpp"

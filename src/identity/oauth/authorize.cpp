@@ -12,7 +12,9 @@ namespace {
 
 using Scopes = std::vector<std::string>;
 
-FatalError fatal(OAuthErrc reason) { return {reason, std::string(text_of(reason))}; }
+FatalError fatal(OAuthErrc reason) {
+    return {reason, std::string(text_of(reason))};
+}
 
 struct Request {
     const store::OAuthClientRow* client = nullptr;
@@ -21,7 +23,8 @@ struct Request {
 
     RedirectError refuse(OAuthErrc reason) const {
         Parameters added{{"error", std::string(rfc6749_name(reason))}};
-        if (const auto text = text_of(reason); !text.empty()) added.push_back({"error_description", std::string(text)});
+        if (const auto text = text_of(reason); !text.empty())
+            added.push_back({"error_description", std::string(text)});
         if (state) added.push_back({"state", *state});
         return {reason, with_query(redirect_uri, added)};
     }
@@ -36,10 +39,12 @@ std::variant<Request, FatalError> identify_client(const Directory& directory, co
     if (!client_id || client_id->empty()) return fatal(OAuthErrc::missing_client_id);
     Request request;
     request.client = directory.find_client(*client_id);
-    if (request.client == nullptr || request.client->secret_hash.empty()) return fatal(OAuthErrc::unknown_client);
+    if (request.client == nullptr || request.client->secret_hash.empty())
+        return fatal(OAuthErrc::unknown_client);
     request.redirect_uri = request.client->redirect_uri;
     if (const auto given = value_of(query, "redirect_uri"); given && !given->empty()) {
-        const bool absolute = given->starts_with("/") || given->starts_with("http://") || given->starts_with("https://");
+        const bool absolute =
+            given->starts_with("/") || given->starts_with("http://") || given->starts_with("https://");
         if (!absolute) return fatal(OAuthErrc::malformed_redirect_uri);
         if (*given != request.redirect_uri) return fatal(OAuthErrc::mismatching_redirect_uri);
     }
@@ -70,9 +75,13 @@ std::optional<Scopes> with_roles_resolved(const Directory& directory, const Scop
     return scopes;
 }
 
-// What of `requested` the client may have at all (Appendix B.10), expanded; nothing when one is out of its reach.
+// What of `requested` the client may have at all (Appendix B.10), expanded; nothing when one is out of its
+// reach.
 std::optional<access::ScopeSet> allowed_to_client(
-    const Directory& directory, const Scopes& requested, const Scopes& allowed_raw, const access::Owner& owner,
+    const Directory& directory,
+    const Scopes& requested,
+    const Scopes& allowed_raw,
+    const access::Owner& owner,
     const access::ScopeSet& access_scope) {
     auto may = access::expand(allowed_raw, owner);
     may.merge(access_scope);
@@ -87,9 +96,11 @@ std::optional<access::ScopeSet> allowed_to_client(
             granted.merge(expanded);
             continue;
         }
-        // Identity is for everybody, but nearly every scope implies a bit of it: it alone makes no request allowed.
+        // Identity is for everybody, but nearly every scope implies a bit of it: it alone makes no request
+        // allowed.
         const auto overlap = access::intersect(expanded, may, directory);
-        if (overlap.empty() && (expanded.empty() || !identity.contains(expanded, directory))) return std::nullopt;
+        if (overlap.empty() && (expanded.empty() || !identity.contains(expanded, directory)))
+            return std::nullopt;
         granted.merge(overlap);
     }
     return granted;
@@ -112,7 +123,9 @@ bool covered_by_earlier_tokens(
 }  // namespace
 
 OAuthProvider::OAuthProvider(Directory& directory, const config::AuthenticationOptions& options)
-    : directory_(directory), token_life_(options.oauth_token_max_age), require_pkce_(options.oauth_require_pkce) {}
+    : directory_(directory),
+      token_life_(options.oauth_token_max_age),
+      require_pkce_(options.oauth_require_pkce) {}
 
 AuthorizeOutcome OAuthProvider::check(
     const Parameters& query,
@@ -131,7 +144,8 @@ AuthorizeOutcome OAuthProvider::check(
     std::optional<std::string> method;
     if (challenge) {
         method = value_of(query, "code_challenge_method").value_or("plain");
-        if (*method != "S256" && *method != "plain") return request.refuse(OAuthErrc::pkce_method_unsupported);
+        if (*method != "S256" && *method != "plain")
+            return request.refuse(OAuthErrc::pkce_method_unsupported);
     } else if (require_pkce_) {
         return request.refuse(OAuthErrc::pkce_required);
     }
@@ -154,8 +168,9 @@ AuthorizeOutcome OAuthProvider::check(
 
     if (!server && !service) return fatal(OAuthErrc::client_without_owner);
     const auto visitor_scopes = directory_.scopes_of(visitor);
-    const bool may_enter = server ? visitor_scopes->has("access:servers", access::Target::of(*server), directory_)
-                                  : visitor_scopes->has("access:services", access::Target::of(*service), directory_);
+    const bool may_enter =
+        server ? visitor_scopes->has("access:servers", access::Target::of(*server), directory_)
+               : visitor_scopes->has("access:services", access::Target::of(*service), directory_);
     if (!may_enter)
         return FatalError{
             OAuthErrc::access_denied_to_client, "You do not have permission to access " + client.description};
@@ -179,8 +194,9 @@ AuthorizeOutcome OAuthProvider::check(
         granted.scopes = access::intersect(*wanted, reach, directory_).strings();
     }
     const bool own_server = server && server->user == visitor.name();
-    granted.needs_confirmation = !own_server && !directory_.client_needs_no_consent(client) &&
-                                 !covered_by_earlier_tokens(directory_, visitor, client.identifier, granted.scopes, now);
+    granted.needs_confirmation =
+        !own_server && !directory_.client_needs_no_consent(client) &&
+        !covered_by_earlier_tokens(directory_, visitor, client.identifier, granted.scopes, now);
     return granted;
 }
 

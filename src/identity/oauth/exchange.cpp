@@ -34,7 +34,8 @@ const store::OAuthClientRow* authenticate_client(const Directory& directory, con
     const auto* client = directory.find_client(value_of(form, "client_id").value_or(""));
     const auto secret = value_of(form, "client_secret").value_or("");
     // Longer ones are never hashed (hub-protocol §7.1).
-    if (client == nullptr || client->secret_hash.empty() || secret.empty() || secret.size() > 64) return nullptr;
+    if (client == nullptr || client->secret_hash.empty() || secret.empty() || secret.size() > 64)
+        return nullptr;
     return equal_constant_time(client->secret_hash, sha256_hex(secret)) ? client : nullptr;
 }
 
@@ -57,7 +58,8 @@ awaitable<Result<TokenOutcome>> OAuthProvider::exchange(Parameters form, bool qu
     const auto* code = directory_.find_code(*value_of(form, "code"), now);
     if (code == nullptr || code->client_id != client->identifier || directory_.find(code->user) == nullptr)
         co_return TokenOutcome(refuse(OAuthErrc::invalid_grant));
-    if (const auto redirect_uri = value_of(form, "redirect_uri"); redirect_uri && *redirect_uri != code->redirect_uri)
+    if (const auto redirect_uri = value_of(form, "redirect_uri");
+        redirect_uri && *redirect_uri != code->redirect_uri)
         co_return TokenOutcome(refuse(OAuthErrc::mismatching_redirect_uri));
     if (auto refusal = check_verifier(*code, form)) co_return TokenOutcome(std::move(*refusal));
 
@@ -76,7 +78,8 @@ awaitable<Result<TokenOutcome>> OAuthProvider::exchange(Parameters form, bool qu
     grant.body["token_type"] = "Bearer";
     grant.body["expires_in"] = token_life_.count();
     std::string scope;
-    for (const auto& each : row.scopes) scope += scope.empty() ? each : " " + each;
+    for (const auto& each : row.scopes)
+        scope += scope.empty() ? each : " " + each;
     grant.body["scope"] = scope;
 
     auto mutation = directory_.prepare_code_use(code->code_hash) + directory_.prepare_token(std::move(row));

@@ -1,6 +1,6 @@
-// The OAuth 2 provider of the hub, without HTTP (RFC 6749 §4.1, RFC 7636, hub-protocol §3): what an authorize request
-// asks for, whether the person must be asked, the code, and its exchange for a token. The pages that carry it are
-// api/'s. Hub strand; owned by app/.
+// The OAuth 2 provider of the hub, without HTTP (RFC 6749 §4.1, RFC 7636, hub-protocol §3): what an authorize
+// request asks for, whether the person must be asked, the code, and its exchange for a token. The pages that
+// carry it are api/'s. Hub strand; owned by app/.
 #pragma once
 
 #include "access/permit.hpp"
@@ -31,7 +31,7 @@ enum class OAuthErrc {
     pkce_required,
     invalid_scope,
     // token endpoint
-    query_parameters,        // parameters in the URL
+    query_parameters,  // parameters in the URL
     missing_grant_type,
     unsupported_grant_type,
     missing_code,
@@ -61,7 +61,8 @@ struct Authorization {
     bool has_state = false;
     std::optional<std::string> code_challenge;
     std::optional<std::string> code_challenge_method;
-    std::vector<std::string> scopes;  // effective, expanded, sorted: what the consent page lists and the token gets
+    std::vector<std::string>
+        scopes;  // effective, expanded, sorted: what the consent page lists and the token gets
     bool needs_confirmation = true;
 };
 // Shown as a page, not redirected: the client or its redirect URI cannot be trusted.

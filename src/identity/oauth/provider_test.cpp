@@ -1,7 +1,8 @@
 // The cases of hub-protocol §3 and Appendix B.
+#include "identity/oauth/provider.hpp"
+
 #include "base/text.hpp"
 #include "identity/impl/directory_fixture.hpp"
-#include "identity/oauth/provider.hpp"
 #include "identity/server_credentials.hpp"
 
 namespace berth::identity::test {
@@ -65,17 +66,20 @@ protected:
     Authorization granted(const Parameters& parameters, UserId visitor) {
         auto outcome = ask(parameters, visitor);
         EXPECT_TRUE(std::holds_alternative<Authorization>(outcome));
-        return std::holds_alternative<Authorization>(outcome) ? std::get<Authorization>(outcome) : Authorization{};
+        return std::holds_alternative<Authorization>(outcome) ? std::get<Authorization>(outcome)
+                                                              : Authorization{};
     }
     OAuthErrc fatal(const Parameters& parameters, UserId visitor) {
         const auto outcome = ask(parameters, visitor);
         EXPECT_TRUE(std::holds_alternative<FatalError>(outcome));
-        return std::holds_alternative<FatalError>(outcome) ? std::get<FatalError>(outcome).reason : OAuthErrc{};
+        return std::holds_alternative<FatalError>(outcome) ? std::get<FatalError>(outcome).reason
+                                                           : OAuthErrc{};
     }
     std::string redirected(const Parameters& parameters, UserId visitor) {
         const auto outcome = ask(parameters, visitor);
         EXPECT_TRUE(std::holds_alternative<RedirectError>(outcome));
-        return std::holds_alternative<RedirectError>(outcome) ? std::get<RedirectError>(outcome).location : "";
+        return std::holds_alternative<RedirectError>(outcome) ? std::get<RedirectError>(outcome).location
+                                                              : "";
     }
     // The code of a complete visit.
     std::string code(const Parameters& parameters, UserId visitor, const std::string& session = "s1") {
@@ -118,7 +122,8 @@ TEST_F(OAuthTest, TheOwnerPassesWithoutBeingAsked) {
     EXPECT_FALSE(authorization.needs_confirmation);
     EXPECT_EQ(
         authorization.scopes,
-        (Texts{"access:servers!server=alice/", "read:users:groups!user=alice", "read:users:name!user=alice"}));
+        (Texts{
+            "access:servers!server=alice/", "read:users:groups!user=alice", "read:users:name!user=alice"}));
     const auto location = run(provider_->issue_code(authorization, alice_, "s1", kNow)).value();
     EXPECT_TRUE(location.starts_with("/user/alice/oauth_callback?code=")) << location;
     EXPECT_TRUE(location.ends_with("&state=st%20a%26te")) << location;
@@ -140,22 +145,23 @@ TEST_F(OAuthTest, ACodeBecomesATokenOnce) {
     EXPECT_EQ(token->row.session_id, "s1");
     EXPECT_EQ(
         directory_->scopes_of(*token)->strings(),
-        (Texts{"access:servers!server=alice/", "read:users:groups!user=alice", "read:users:name!user=alice"}));
+        (Texts{
+            "access:servers!server=alice/", "read:users:groups!user=alice", "read:users:name!user=alice"}));
     EXPECT_EQ(directory_->find_token(text, kNow + 15 * 24h), nullptr);
     EXPECT_NE(refused(form(with_code)).find("invalid_grant"), std::string::npos) << "used already";
 }
 
 TEST_F(OAuthTest, ACodeIsUsedOnceEvenByTwoAtOnce) {
     const auto with_code = code(query(), alice_);
-    asio::io_context context;
     int granted_count = 0;
     const auto once = [](OAuthProvider& provider, Parameters parameters, int& count) -> awaitable<> {
         const auto outcome = co_await provider.exchange(std::move(parameters), false, kNow);
         if (outcome && std::holds_alternative<TokenGrant>(*outcome)) ++count;
     };
-    asio::co_spawn(context, once(*provider_, form(with_code), granted_count), [](std::exception_ptr) {});
-    asio::co_spawn(context, once(*provider_, form(with_code), granted_count), [](std::exception_ptr) {});
-    context.run();
+    std::vector<awaitable<>> both;
+    both.push_back(once(*provider_, form(with_code), granted_count));
+    both.push_back(once(*provider_, form(with_code), granted_count));
+    run_all_to_end(std::move(both));
     EXPECT_EQ(granted_count, 1);
 }
 
@@ -165,7 +171,9 @@ TEST_F(OAuthTest, NothingIsRedirectedThatCannotBeTrusted) {
     EXPECT_EQ(fatal(query({{"client_id", "jupyterhub"}}), alice_), OAuthErrc::unknown_client);
     EXPECT_EQ(fatal(query({{"redirect_uri", "javascript:x"}}), alice_), OAuthErrc::malformed_redirect_uri);
     EXPECT_EQ(fatal(query({{"redirect_uri", "https://evil/"}}), alice_), OAuthErrc::mismatching_redirect_uri);
-    EXPECT_EQ(fatal(query({{"redirect_uri", "/user/alice/oauth_callback/"}}), alice_), OAuthErrc::mismatching_redirect_uri);
+    EXPECT_EQ(
+        fatal(query({{"redirect_uri", "/user/alice/oauth_callback/"}}), alice_),
+        OAuthErrc::mismatching_redirect_uri);
     auto twice = query();
     twice.push_back({"redirect_uri", "/user/alice/oauth_callback"});
     EXPECT_EQ(fatal(twice, alice_), OAuthErrc::duplicate_parameter);
@@ -174,9 +182,12 @@ TEST_F(OAuthTest, NothingIsRedirectedThatCannotBeTrusted) {
 TEST_F(OAuthTest, OtherErrorsGoBackToTheClient) {
     EXPECT_EQ(
         redirected(query({{"response_type", "-"}}), alice_),
-        "/user/alice/oauth_callback?error=invalid_request&error_description=Missing%20response_type%20parameter."
+        "/user/alice/"
+        "oauth_callback?error=invalid_request&error_description=Missing%20response_type%20parameter."
         "&state=st%20a%26te");
-    EXPECT_NE(redirected(query({{"response_type", "token"}}), alice_).find("unsupported_response_type"), std::string::npos);
+    EXPECT_NE(
+        redirected(query({{"response_type", "token"}}), alice_).find("unsupported_response_type"),
+        std::string::npos);
     EXPECT_NE(redirected(query({{"scope", "nonsense"}}), alice_).find("invalid_scope"), std::string::npos);
     EXPECT_NE(redirected(query({{"scope", "admin:users"}}), alice_).find("invalid_scope"), std::string::npos);
     EXPECT_NE(
@@ -221,7 +232,8 @@ TEST_F(OAuthTest, ProofKeysBindTheCode) {
     const auto plain = code(query({{"code_challenge", "abc"}}), alice_);
     EXPECT_TRUE(std::holds_alternative<TokenGrant>(exchange(form(plain, {{"code_verifier", "abc"}}))));
     const auto empty = code(query({{"code_challenge", ""}}), alice_);
-    EXPECT_NE(refused(form(empty)).find("Code verifier required."), std::string::npos) << "even an empty one binds";
+    EXPECT_NE(refused(form(empty)).find("Code verifier required."), std::string::npos)
+        << "even an empty one binds";
     const auto unbound = code(query({{"code_challenge_method", "S256"}}), alice_);
     EXPECT_TRUE(std::holds_alternative<TokenGrant>(exchange(form(unbound, {{"code_verifier", "ignored"}}))));
 }
@@ -234,20 +246,29 @@ TEST_F(OAuthTest, ProofKeysCanBeRequired) {
 
 TEST_F(OAuthTest, TheTokenEndpointSaysWhatIsWrong) {
     const auto with_code = code(query(), alice_);
-    EXPECT_NE(refused(form(with_code, {{"client_secret", "wrong"}}), 401).find("invalid_client"), std::string::npos);
-    EXPECT_NE(refused(form(with_code, {{"client_secret", "-"}}), 401).find("invalid_client"), std::string::npos);
-    EXPECT_NE(refused(form(with_code, {{"client_id", "nobody"}}), 401).find("invalid_client"), std::string::npos);
+    EXPECT_NE(
+        refused(form(with_code, {{"client_secret", "wrong"}}), 401).find("invalid_client"),
+        std::string::npos);
+    EXPECT_NE(
+        refused(form(with_code, {{"client_secret", "-"}}), 401).find("invalid_client"), std::string::npos);
+    EXPECT_NE(
+        refused(form(with_code, {{"client_id", "nobody"}}), 401).find("invalid_client"), std::string::npos);
     EXPECT_NE(refused(form("unknown")).find("invalid_grant"), std::string::npos);
-    EXPECT_NE(refused(form(with_code, {{"redirect_uri", "/other"}})).find("invalid_request"), std::string::npos);
-    EXPECT_NE(refused(form(with_code, {{"grant_type", "password"}})).find("unsupported_grant_type"), std::string::npos);
+    EXPECT_NE(
+        refused(form(with_code, {{"redirect_uri", "/other"}})).find("invalid_request"), std::string::npos);
+    EXPECT_NE(
+        refused(form(with_code, {{"grant_type", "password"}})).find("unsupported_grant_type"),
+        std::string::npos);
     EXPECT_NE(refused(form(with_code, {{"grant_type", "-"}})).find("invalid_request"), std::string::npos);
     EXPECT_NE(refused(form(with_code, {{"code", "-"}})).find("invalid_request"), std::string::npos);
-    EXPECT_NE(refused(form(with_code), 400, kNow + 300s).find("invalid_grant"), std::string::npos) << "expired";
+    EXPECT_NE(refused(form(with_code), 400, kNow + 300s).find("invalid_grant"), std::string::npos)
+        << "expired";
     const auto in_url = run(provider_->exchange(form(with_code), true, kNow)).value();
     EXPECT_TRUE(std::holds_alternative<TokenRefusal>(in_url));
     add_service({});
     EXPECT_NE(
-        refused(form(with_code, {{"client_id", "service-svc"}, {"client_secret", "service-secret"}})).find("invalid_grant"),
+        refused(form(with_code, {{"client_id", "service-svc"}, {"client_secret", "service-secret"}}))
+            .find("invalid_grant"),
         std::string::npos)
         << "another client's code";
 }
@@ -266,14 +287,16 @@ TEST_F(OAuthTest, AServiceGetsWhatIsAllowedAndHeld) {
     add_service({"self", "admin:users"});
     const auto all = granted(service_query(), alice_).scopes;
     EXPECT_TRUE(std::find(all.begin(), all.end(), "servers!user=alice") != all.end());
-    EXPECT_TRUE(std::none_of(all.begin(), all.end(), [](const auto& each) { return each.starts_with("admin:"); }))
-        << "allowed for the client, but not held by alice";
+    EXPECT_TRUE(std::none_of(all.begin(), all.end(), [](const auto& each) {
+        return each.starts_with("admin:");
+    })) << "allowed for the client, but not held by alice";
     EXPECT_EQ(
         granted(service_query({{"scope", "identify"}}), alice_).scopes,
         (Texts{"access:services!service=svc", "read:users:groups!user=alice", "read:users:name!user=alice"}));
     const auto role = granted(service_query({{"scope", "user"}}), alice_).scopes;
     EXPECT_EQ(role, all) << "2.x clients ask for roles";
-    EXPECT_NE(redirected(service_query({{"scope", "shutdown"}}), alice_).find("invalid_scope"), std::string::npos);
+    EXPECT_NE(
+        redirected(service_query({{"scope", "shutdown"}}), alice_).find("invalid_scope"), std::string::npos);
 }
 
 TEST_F(OAuthTest, TheConsentPageCanOnlyTakeAway) {
@@ -284,7 +307,8 @@ TEST_F(OAuthTest, TheConsentPageCanOnlyTakeAway) {
     const auto& scopes = std::get<Authorization>(less).scopes;
     EXPECT_TRUE(std::find(scopes.begin(), scopes.end(), "read:servers!user=alice") != scopes.end());
     EXPECT_TRUE(std::find(scopes.begin(), scopes.end(), "servers!user=alice") == scopes.end());
-    EXPECT_TRUE(std::holds_alternative<RedirectError>(provider_->check(service_query(), *alice, Texts{"shutdown"})));
+    EXPECT_TRUE(
+        std::holds_alternative<RedirectError>(provider_->check(service_query(), *alice, Texts{"shutdown"})));
 }
 
 TEST_F(OAuthTest, ATrustedServiceDoesNotAsk) {

@@ -34,11 +34,13 @@ std::string clean(const std::string& text) {
 
 // Quoted when it holds anything that a reader could take for another field or line.
 std::string quoted_if_needed(const std::string& text) {
-    const bool plain = !text.empty() && text.find_first_of(" \"=\\") == std::string::npos &&
-                       std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+    const bool plain =
+        !text.empty() && text.find_first_of(" \"=\\") == std::string::npos &&
+        std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
     if (plain) return text;
     std::string out = json::serialize(json::value(text));
-    for (std::size_t at = 0; (at = out.find('\x7f', at)) != std::string::npos;) out.replace(at, 1, "\\u007f");
+    for (std::size_t at = 0; (at = out.find('\x7f', at)) != std::string::npos;)
+        out.replace(at, 1, "\\u007f");
     return out;
 }
 
@@ -50,7 +52,9 @@ struct AsText {
 };
 
 struct AsJson {
-    std::string operator()(const std::string& text) const { return json::serialize(json::value(clean(text))); }
+    std::string operator()(const std::string& text) const {
+        return json::serialize(json::value(clean(text)));
+    }
     std::string operator()(std::int64_t number) const { return std::to_string(number); }
     std::string operator()(double number) const {
         const std::string text = number_text(number);
@@ -72,7 +76,10 @@ std::string text_line(Level level, std::string_view event, Fields fields, Timest
 
 std::string json_line(Level level, std::string_view event, Fields fields, Timestamp at) {
     std::string line = "{\"time\":\"";
-    line.append(format_rfc3339(at)).append("\",\"level\":\"").append(name_of(level)).append("\",\"event\":\"");
+    line.append(format_rfc3339(at))
+        .append("\",\"level\":\"")
+        .append(name_of(level))
+        .append("\",\"event\":\"");
     line.append(event).append("\"");
     for (const auto& field : fields) {
         line.append(",\"").append(field.name).append("\":").append(std::visit(AsJson{}, field.value.get()));

@@ -23,7 +23,9 @@ public:
     std::deque<Cell> cells;  // addresses stay
 
     bool is_null(std::size_t column) const override { return cells[column].indicator == soci::i_null; }
-    std::int64_t integer(std::size_t column) const override { return is_null(column) ? 0 : cells[column].integer; }
+    std::int64_t integer(std::size_t column) const override {
+        return is_null(column) ? 0 : cells[column].integer;
+    }
     double real(std::size_t column) const override { return is_null(column) ? 0 : cells[column].real; }
     const std::string& text(std::size_t column) const override {
         static const std::string kNothing;
@@ -99,19 +101,33 @@ void Connection::query(
         for (const auto& value : values) {
             auto& indicator = entry.indicators[position++];
             switch (value.kind) {
-                case Bound::Kind::null: indicator = soci::i_null; [[fallthrough]];
-                case Bound::Kind::text: statement.exchange(soci::use(value.text, indicator)); break;
-                case Bound::Kind::integer: statement.exchange(soci::use(value.integer, indicator)); break;
-                case Bound::Kind::real: statement.exchange(soci::use(value.real, indicator)); break;
+                case Bound::Kind::null:
+                    indicator = soci::i_null;
+                    [[fallthrough]];
+                case Bound::Kind::text:
+                    statement.exchange(soci::use(value.text, indicator));
+                    break;
+                case Bound::Kind::integer:
+                    statement.exchange(soci::use(value.integer, indicator));
+                    break;
+                case Bound::Kind::real:
+                    statement.exchange(soci::use(value.real, indicator));
+                    break;
             }
         }
         Cells row;
         for (const char* kind = columns; *kind != '\0'; ++kind) {
             auto& cell = row.cells.emplace_back();
             switch (*kind) {
-                case 'i': statement.exchange(soci::into(cell.integer, cell.indicator)); break;
-                case 'd': statement.exchange(soci::into(cell.real, cell.indicator)); break;
-                default: statement.exchange(soci::into(cell.text, cell.indicator)); break;
+                case 'i':
+                    statement.exchange(soci::into(cell.integer, cell.indicator));
+                    break;
+                case 'd':
+                    statement.exchange(soci::into(cell.real, cell.indicator));
+                    break;
+                default:
+                    statement.exchange(soci::into(cell.text, cell.indicator));
+                    break;
             }
         }
         // Whatever happens, the next use of this statement must not find these variables bound.
@@ -125,7 +141,8 @@ void Connection::query(
             changed_ = statement.get_affected_rows();
             return;
         }
-        for (bool more = statement.execute(true); more; more = statement.fetch()) on_row(row);
+        for (bool more = statement.execute(true); more; more = statement.fetch())
+            on_row(row);
     });
 }
 

@@ -1,5 +1,6 @@
-// One SOCI session and its prepared statements. Each statement is prepared once and found again by the address of its
-// text, so statements are string literals. Store thread only. Every failure of the database is thrown as StoreFailure.
+// One SOCI session and its prepared statements. Each statement is prepared once and found again by the
+// address of its text, so statements are string literals. Store thread only. Every failure of the database is
+// thrown as StoreFailure.
 #pragma once
 
 #include "store/store.hpp"
@@ -34,13 +35,15 @@ struct Bound {
     std::string text;
 
     Bound() = default;
-    Bound(std::int64_t number) : kind(Kind::integer), integer(number) {}    // NOLINT(google-explicit-constructor)
-    Bound(bool flag) : kind(Kind::integer), integer(flag ? 1 : 0) {}        // NOLINT(google-explicit-constructor)
-    Bound(double number) : kind(Kind::real), real(number) {}                // NOLINT(google-explicit-constructor)
-    Bound(std::string value) : kind(Kind::text), text(std::move(value)) {}  // NOLINT(google-explicit-constructor)
-    Bound(std::string_view value) : Bound(std::string(value)) {}            // NOLINT(google-explicit-constructor)
-    Bound(const char* value) : Bound(std::string(value)) {}                 // NOLINT(google-explicit-constructor)
-    Bound(Timestamp time)                                                   // NOLINT(google-explicit-constructor)
+    Bound(std::int64_t number)
+        : kind(Kind::integer), integer(number) {}                     // NOLINT(google-explicit-constructor)
+    Bound(bool flag) : kind(Kind::integer), integer(flag ? 1 : 0) {}  // NOLINT(google-explicit-constructor)
+    Bound(double number) : kind(Kind::real), real(number) {}          // NOLINT(google-explicit-constructor)
+    Bound(std::string value)
+        : kind(Kind::text), text(std::move(value)) {}             // NOLINT(google-explicit-constructor)
+    Bound(std::string_view value) : Bound(std::string(value)) {}  // NOLINT(google-explicit-constructor)
+    Bound(const char* value) : Bound(std::string(value)) {}       // NOLINT(google-explicit-constructor)
+    Bound(Timestamp time)                                         // NOLINT(google-explicit-constructor)
         : Bound(std::int64_t{time.time_since_epoch().count()}) {}
     template <class Tag>
     Bound(const NamedString<Tag>& name) : Bound(name.value) {}  // NOLINT(google-explicit-constructor)
@@ -91,7 +94,10 @@ public:
     void execute_once(const std::string& sql);
     // `columns`: one letter a column, 'i' integer, 'd' real, 's' text. Rows must not be kept.
     void query(
-        const char* sql, const char* columns, Bounds values, const std::function<void(const RowView&)>& on_row);
+        const char* sql,
+        const char* columns,
+        Bounds values,
+        const std::function<void(const RowView&)>& on_row);
     // Rows the last execute() changed.
     std::int64_t changed() const { return changed_; }
 

@@ -12,7 +12,8 @@ namespace berth::store {
 // Held as long as the hub runs: two hubs on one state directory would give devices out twice.
 class StateLock {
 public:
-    // Makes the directory (0700) when it is missing. Errors: unopenable, naming the path or the other hub's pid.
+    // Makes the directory (0700) when it is missing. Errors: unopenable, naming the path or the other hub's
+    // pid.
     static Result<StateLock> take(const std::string& state_dir);
     StateLock(StateLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
     StateLock& operator=(StateLock&&) = delete;

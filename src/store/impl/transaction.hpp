@@ -14,7 +14,10 @@ public:
 
     void execute(const char* sql, Bounds values) { connection_.execute(sql, values); }
     void query(
-        const char* sql, const char* columns, Bounds values, const std::function<void(const RowView&)>& on_row) {
+        const char* sql,
+        const char* columns,
+        Bounds values,
+        const std::function<void(const RowView&)>& on_row) {
         connection_.query(sql, columns, values, on_row);
     }
     // An id that is now in use; the batch writes the highest, so that none is ever given twice.

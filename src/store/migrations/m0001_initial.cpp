@@ -1,6 +1,6 @@
-// Ids come from the hub (one sequence over all tables, settings.next_id), times are microseconds since 1970 in UTC,
-// JSON is TEXT, flags are SMALLINT. leases, lease_devices and usage_intervals are history: they outlive the user and
-// the server they name, so they hold plain ids without references.
+// Ids come from the hub (one sequence over all tables, settings.next_id), times are microseconds since 1970
+// in UTC, JSON is TEXT, flags are SMALLINT. leases, lease_devices and usage_intervals are history: they
+// outlive the user and the server they name, so they hold plain ids without references.
 #include "store/migrations/migrations.hpp"
 
 namespace berth::store {
@@ -166,9 +166,9 @@ constexpr const char* kStatements[] = {
     "create index leases_server on leases (server_id)",
     "create index leases_live on leases (id) where state <> 'released'",
 
-    // How a device is held while any live lease is on it. A live lease_devices row refers to (device, mode); a device
-    // has one mode, and it cannot change while a row refers to it. That keeps exclusive and shared leases apart
-    // without a trigger; lease_devices_exclusive keeps exclusive ones apart from each other.
+    // How a device is held while any live lease is on it. A live lease_devices row refers to (device, mode);
+    // a device has one mode, and it cannot change while a row refers to it. That keeps exclusive and shared
+    // leases apart without a trigger; lease_devices_exclusive keeps exclusive ones apart from each other.
     R"(create table device_holds (
         device_uuid text primary key,
         hold_mode text not null,
@@ -221,6 +221,8 @@ constexpr const char* kStatements[] = {
 
 }  // namespace
 
-std::span<const char* const> m0001_initial() { return kStatements; }
+std::span<const char* const> m0001_initial() {
+    return kStatements;
+}
 
 }  // namespace berth::store

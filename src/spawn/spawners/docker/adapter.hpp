@@ -1,14 +1,14 @@
 // The adapter itself: start in start.cpp; stop, poll, list and verify in objects.cpp; watch in watch.cpp.
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include "spawn/spawners/docker/containers.hpp"
 #include "spawn/spawners/docker/create_request.hpp"
 #include "spawn/spawners/docker/engine.hpp"
 #include "spawn/spawners/docker/images.hpp"
 #include "spawn/spawners/docker/network.hpp"
+
+#include <optional>
+#include <string>
 
 namespace berth::spawn::docker {
 
@@ -30,7 +30,8 @@ private:
     // start.cpp
     awaitable<Result<Inspected>> create_and_start(StartPlan plan, Progress progress, Deadline deadline);
     awaitable<Result<std::string>> create(StartPlan plan, Progress progress, Deadline deadline);
-    awaitable<Result<std::optional<std::string>>> settle_conflict(StartPlan plan, std::string name, Deadline deadline);
+    awaitable<Result<std::optional<std::string>>> settle_conflict(
+        StartPlan plan, std::string name, Deadline deadline);
     awaitable<Result<void>> run(StartPlan plan, std::string id, Deadline deadline);
     awaitable<Error> why_it_ended(Inspected container, Deadline deadline);
     GpuMode mode_for(const StartPlan& plan) const;
@@ -45,7 +46,8 @@ private:
     awaitable<std::string> last_log_lines(std::string id, Deadline deadline);
 
     // watch.cpp
-    awaitable<Result<void>> follow(std::string instance, const OnGone& on_gone, const std::function<void()>& on_gap);
+    awaitable<Result<void>> follow(
+        std::string instance, const OnGone& on_gone, const std::function<void()>& on_gap);
     awaitable<Status> status_of_dead(Event event);
 
     config::DockerOptions options_;

@@ -1,12 +1,12 @@
 #include "spawn/spawners/docker/containers.hpp"
 
+#include "base/text.hpp"
+#include "spawn/spawners/docker/create_request.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <iterator>
 #include <set>
-
-#include "base/text.hpp"
-#include "spawn/spawners/docker/create_request.hpp"
 
 namespace berth::spawn::docker {
 namespace {
@@ -91,7 +91,8 @@ void read_state(const json::object& state, Inspected& container) {
 
 std::string joined(const std::set<std::string>& texts) {
     std::string out;
-    for (const auto& text : texts) out += (out.empty() ? "" : ",") + text;
+    for (const auto& text : texts)
+        out += (out.empty() ? "" : ",") + text;
     return out.empty() ? "(none)" : out;
 }
 
@@ -111,10 +112,12 @@ std::optional<std::string> last_visible(const std::vector<std::string>& environm
     return last;
 }
 
-Error differ(const std::set<std::string>& lease, const std::string& where, const std::set<std::string>& visible) {
+Error differ(
+    const std::set<std::string>& lease, const std::string& where, const std::set<std::string>& visible) {
     return Error{
         SpawnErrc::devices_differ,
-        "The notebook does not see the GPUs that it was given, so it was not started. Tell the administrator.",
+        "The notebook does not see the GPUs that it was given, so it was not started. Tell the "
+        "administrator.",
         "lease: " + joined(lease) + "; " + where + ": " + joined(visible)};
 }
 
@@ -122,12 +125,15 @@ bool is_gpu_node(std::string_view node) {
     return node.starts_with("/dev/nvidia") && node.size() > 11 && node[11] >= '0' && node[11] <= '9';
 }
 
-// The nodes handed over are those of the lease. A plan from the store has no paths: then only their number is judged.
-Result<bool> nodes_match(const StartPlan& plan, const std::set<std::string>& lease, const std::set<std::string>& nodes) {
+// The nodes handed over are those of the lease. A plan from the store has no paths: then only their number is
+// judged.
+Result<bool> nodes_match(
+    const StartPlan& plan, const std::set<std::string>& lease, const std::set<std::string>& nodes) {
     std::set<std::string> gpu_nodes;
     std::copy_if(nodes.begin(), nodes.end(), std::inserter(gpu_nodes, gpu_nodes.end()), is_gpu_node);
     if (plan.device_paths.empty()) {
-        if (!gpu_nodes.empty() && gpu_nodes.size() != lease.size()) return differ(lease, "device nodes", gpu_nodes);
+        if (!gpu_nodes.empty() && gpu_nodes.size() != lease.size())
+            return differ(lease, "device nodes", gpu_nodes);
         return !gpu_nodes.empty();
     }
     std::set<std::string> wanted;
@@ -167,7 +173,8 @@ std::string url_of(std::string_view address, std::uint16_t port) {
     return "http://" + host + ":" + std::to_string(port);
 }
 
-std::optional<Found> found_from_list(const json::object& entry, std::string_view network, std::uint16_t port) {
+std::optional<Found> found_from_list(
+    const json::object& entry, std::string_view network, std::uint16_t port) {
     const auto* labels = object_at(entry, "Labels");
     const auto identity = labels ? identity_of(*labels) : std::nullopt;
     const auto id = string_at(entry, "Id");
@@ -208,9 +215,11 @@ std::optional<Inspected> inspected(const json::value& document, std::string_view
 
 Result<void> compare_devices(const StartPlan& plan, const Inspected& container, const Evidence& evidence) {
     std::set<std::string> lease;
-    for (const auto& device : plan.devices) lease.insert(device.value);
+    for (const auto& device : plan.devices)
+        lease.insert(device.value);
 
-    const std::set<std::string> requested(container.requested_devices.begin(), container.requested_devices.end());
+    const std::set<std::string> requested(
+        container.requested_devices.begin(), container.requested_devices.end());
     if (!requested.empty() && requested != lease) return differ(lease, "device requests", requested);
     const std::set<std::string> nodes(container.device_nodes.begin(), container.device_nodes.end());
     BERTH_TRY(const bool by_nodes, nodes_match(plan, lease, nodes));
@@ -223,7 +232,8 @@ Result<void> compare_devices(const StartPlan& plan, const Inspected& container, 
     if (set_of_uuids(*visible) != lease) return differ(lease, "environment", {*visible});
 
     std::vector<std::string> entries;
-    for (const auto entry : split(evidence.process_environment, '\0')) entries.emplace_back(entry);
+    for (const auto entry : split(evidence.process_environment, '\0'))
+        entries.emplace_back(entry);
     const auto effective = last_visible(entries);
     if (effective && set_of_uuids(*effective) != lease && !(evidence.cdi_possible && *effective == "void")) {
         return differ(lease, "environment of the process", {*effective});
@@ -234,10 +244,12 @@ Result<void> compare_devices(const StartPlan& plan, const Inspected& container, 
 std::string log_text(std::string_view body) {
     std::string text;
     while (body.size() >= 8) {
-        const bool framed = static_cast<unsigned char>(body[0]) <= 2 && body[1] == 0 && body[2] == 0 && body[3] == 0;
+        const bool framed =
+            static_cast<unsigned char>(body[0]) <= 2 && body[1] == 0 && body[2] == 0 && body[3] == 0;
         if (!framed) break;
         std::size_t length = 0;
-        for (std::size_t i = 4; i < 8; ++i) length = length * 256 + static_cast<unsigned char>(body[i]);
+        for (std::size_t i = 4; i < 8; ++i)
+            length = length * 256 + static_cast<unsigned char>(body[i]);
         const auto taken = std::min(length, body.size() - 8);
         text += body.substr(8, taken);
         body.remove_prefix(8 + taken);
@@ -253,7 +265,8 @@ std::optional<Event> event_of(const json::value& document) {
     const auto action = object ? string_at(*object, "Action") : std::nullopt;
     if (!identity || !action) return std::nullopt;
     Event event{*action, string_at(*actor, "ID").value_or(""), std::nullopt, *identity};
-    if (const auto code = integer(string_at(*attributes, "exitCode"))) event.exit_code = static_cast<int>(*code);
+    if (const auto code = integer(string_at(*attributes, "exitCode")))
+        event.exit_code = static_cast<int>(*code);
     return event;
 }
 

@@ -1,12 +1,12 @@
 // What the engine's JSON says about a container, and the framing of its logs. Pure; input from outside.
 #pragma once
 
+#include "spawn/spawner.hpp"
+
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "spawn/spawner.hpp"
 
 namespace berth::spawn::docker {
 
@@ -30,7 +30,7 @@ struct Inspected {
     std::int64_t pid = 0;
     std::string address;  // on `network`, else on any; "" when it has none
     json::object labels;
-    std::vector<std::string> environment;  // image and request together, as the engine keeps it
+    std::vector<std::string> environment;        // image and request together, as the engine keeps it
     std::vector<std::string> requested_devices;  // DeviceIDs of all device requests; "*" for one by Count
     std::vector<std::string> device_nodes;       // PathOnHost
     std::string runtime;
@@ -42,15 +42,16 @@ SpawnState state_of(std::string_view id, std::string_view name);
 std::string url_of(std::string_view address, std::uint16_t port);
 
 struct Evidence {
-    std::string process_environment;  // of the running process, where the hub may read it; the last entry counts
-    bool cdi_possible = false;        // engines that hand GPUs out by CDI set NVIDIA_VISIBLE_DEVICES to "void"
-    bool simulated = false;           // the environment alone will do
+    std::string
+        process_environment;    // of the running process, where the hub may read it; the last entry counts
+    bool cdi_possible = false;  // engines that hand GPUs out by CDI set NVIDIA_VISIBLE_DEVICES to "void"
+    bool simulated = false;     // the environment alone will do
 };
 // Are the devices visible inside exactly those of the plan? Error: devices_differ, with both sets as detail.
 Result<void> compare_devices(const StartPlan& plan, const Inspected& container, const Evidence& evidence);
 
-// The text of GET /containers/{id}/logs: frames of {stream, 0, 0, 0, length as 4 bytes}, or raw when the container has
-// a terminal.
+// The text of GET /containers/{id}/logs: frames of {stream, 0, 0, 0, length as 4 bytes}, or raw when the
+// container has a terminal.
 std::string log_text(std::string_view body);
 
 // One of GET /events.

@@ -1,10 +1,10 @@
 #include "spawn/spawners/docker/create_request.hpp"
 
-#include <algorithm>
-#include <cmath>
-
 #include "spawn/environment.hpp"
 #include "spawn/names.hpp"
+
+#include <algorithm>
+#include <cmath>
 
 namespace berth::spawn::docker {
 namespace {
@@ -13,7 +13,8 @@ constexpr std::uint64_t kShmWithGpus = 1ULL << 30;  // the engine's 64 MiB break
 
 std::string uuids_of(const StartPlan& plan) {
     std::string uuids;
-    for (const auto& device : plan.devices) uuids += (uuids.empty() ? "" : ",") + device.value;
+    for (const auto& device : plan.devices)
+        uuids += (uuids.empty() ? "" : ",") + device.value;
     return uuids;
 }
 
@@ -31,7 +32,8 @@ json::object labels_of(const StartPlan& plan) {
 
 json::array to_json(const std::vector<std::string>& texts) {
     json::array list;
-    for (const auto& text : texts) list.emplace_back(text);
+    for (const auto& text : texts)
+        list.emplace_back(text);
     return list;
 }
 
@@ -61,7 +63,8 @@ json::array environment_list(const StartPlan& plan, Environment environment) {
     environment["NVIDIA_VISIBLE_DEVICES"] = visible_devices(plan);
     if (!plan.devices.empty()) environment["NVIDIA_DRIVER_CAPABILITIES"] = driver_capabilities(plan.profile);
     json::array list;
-    for (const auto& [name, value] : environment) list.emplace_back(name + "=" + value);
+    for (const auto& [name, value] : environment)
+        list.emplace_back(name + "=" + value);
     return list;
 }
 
@@ -84,8 +87,10 @@ json::object mount_of(const config::VolumeMount& mount, const StartPlan& plan) {
 
 json::object host_config_of(const StartPlan& plan, const config::DockerOptions& options) {
     json::array mounts;
-    for (const auto& mount : options.volumes) mounts.push_back(mount_of(mount, plan));
-    for (const auto& mount : plan.profile.volumes) mounts.push_back(mount_of(mount, plan));
+    for (const auto& mount : options.volumes)
+        mounts.push_back(mount_of(mount, plan));
+    for (const auto& mount : plan.profile.volumes)
+        mounts.push_back(mount_of(mount, plan));
     json::object host{
         {"NetworkMode", options.network},
         {"Mounts", std::move(mounts)},
@@ -98,8 +103,10 @@ json::object host_config_of(const StartPlan& plan, const config::DockerOptions& 
         host["Memory"] = profile.memory->count;
         host["MemorySwap"] = profile.memory->count;  // no swap on top
     }
-    if (profile.shm_size) host["ShmSize"] = profile.shm_size->count;
-    else if (!plan.devices.empty()) host["ShmSize"] = kShmWithGpus;
+    if (profile.shm_size)
+        host["ShmSize"] = profile.shm_size->count;
+    else if (!plan.devices.empty())
+        host["ShmSize"] = kShmWithGpus;
     return host;
 }
 
@@ -109,11 +116,13 @@ bool is_gpu_node(const json::value& device) {
 }
 
 void add_node(json::array& nodes, const std::string& path) {
-    nodes.push_back(json::object{{"PathOnHost", path}, {"PathInContainer", path}, {"CgroupPermissions", "rwm"}});
+    nodes.push_back(
+        json::object{{"PathOnHost", path}, {"PathInContainer", path}, {"CgroupPermissions", "rwm"}});
 }
 
 Result<void> add_nodes(json::array& nodes, const StartPlan& plan, const config::DockerOptions& options) {
-    for (const auto& path : options.devices) add_node(nodes, path);
+    for (const auto& path : options.devices)
+        add_node(nodes, path);
     for (const auto& device : plan.devices) {
         const auto path = plan.device_paths.find(device.value);
         if (path == plan.device_paths.end() || path->second.empty()) {
@@ -130,9 +139,10 @@ Result<void> add_nodes(json::array& nodes, const StartPlan& plan, const config::
 
 json::object device_request(const StartPlan& plan) {
     json::array uuids;
-    for (const auto& device : plan.devices) uuids.emplace_back(device.value);
+    for (const auto& device : plan.devices)
+        uuids.emplace_back(device.value);
     return {
-        {"Driver", "nvidia"},             // named: on a host with the helpers of two makers "" may pick the other
+        {"Driver", "nvidia"},  // named: on a host with the helpers of two makers "" may pick the other
         {"DeviceIDs", std::move(uuids)},  // never Count: it means the first n (gpu.md A.1)
         {"Capabilities", json::array{to_json(plan.profile.gpu_capabilities)}},
     };
@@ -146,13 +156,16 @@ Result<void> assign_devices(
     json::array nodes = array_at(host, "Devices") ? *array_at(host, "Devices") : json::array{};
     nodes.erase(std::remove_if(nodes.begin(), nodes.end(), is_gpu_node), nodes.end());
     const bool leased = !plan.devices.empty();
-    if (leased && mode == GpuMode::device_requests) host["DeviceRequests"] = json::array{device_request(plan)};
+    if (leased && mode == GpuMode::device_requests)
+        host["DeviceRequests"] = json::array{device_request(plan)};
     if (leased && mode == GpuMode::runtime) host["Runtime"] = "nvidia";
     if (leased && mode == GpuMode::devices) {
         BERTH_CHECK(add_nodes(nodes, plan, options));
     }
-    if (nodes.empty()) host.erase("Devices");
-    else host["Devices"] = std::move(nodes);
+    if (nodes.empty())
+        host.erase("Devices");
+    else
+        host["Devices"] = std::move(nodes);
     return {};
 }
 
@@ -189,7 +202,8 @@ void merge_patch(json::object& target, const json::object& patch) {
     }
 }
 
-Result<json::object> create_request(const StartPlan& plan, const config::DockerOptions& options, GpuMode mode) {
+Result<json::object> create_request(
+    const StartPlan& plan, const config::DockerOptions& options, GpuMode mode) {
     json::object request{{"HostConfig", host_config_of(plan, options)}};
     if (!plan.profile.command.empty()) request["Cmd"] = to_json(plan.profile.command);
     Environment environment = plan.environment;

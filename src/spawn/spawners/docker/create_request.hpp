@@ -1,12 +1,13 @@
-// A plan as the body of POST /containers/create. Pure; golden files in spawn/testdata/. What an administrator merges in
-// (RFC 7396) may change nearly everything, but never the labels, the devices, the life cycle or the published ports.
+// A plan as the body of POST /containers/create. Pure; golden files in spawn/testdata/. What an administrator
+// merges in (RFC 7396) may change nearly everything, but never the labels, the devices, the life cycle or the
+// published ports.
 #pragma once
-
-#include <string>
-#include <string_view>
 
 #include "config/options.hpp"
 #include "spawn/spawner.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace berth::spawn::docker {
 
@@ -29,7 +30,8 @@ inline constexpr std::string_view kGpu = "berth.gpu";
 }  // namespace label
 
 // Error: bad_request (mode devices, and a device without a path).
-Result<json::object> create_request(const StartPlan& plan, const config::DockerOptions& options, GpuMode mode);
+Result<json::object> create_request(
+    const StartPlan& plan, const config::DockerOptions& options, GpuMode mode);
 
 // RFC 7396: null removes, objects merge, everything else replaces.
 void merge_patch(json::object& target, const json::object& patch);

@@ -1,9 +1,9 @@
 #include "spawn/spawners/docker/engine.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <charconv>
-
-#include "base/text.hpp"
 
 namespace berth::spawn::docker {
 namespace {
@@ -73,7 +73,8 @@ Error Engine::translated(const Error& error) const {
     if (error.is(http::ClientErrc::timeout)) {
         return Error{
             SpawnErrc::backend_unreachable,
-            "The container engine did not answer in time. Try again in a minute; the administrator should look at it "
+            "The container engine did not answer in time. Try again in a minute; the administrator should "
+            "look at it "
             "(docker info).",
             what};
     }
@@ -92,19 +93,23 @@ awaitable<Result<void>> Engine::negotiate(Deadline deadline) {
     const auto newest = object ? parse_version(string_at(*object, "ApiVersion").value_or("")) : std::nullopt;
     if (!answer.ok() || !newest) {
         co_return refused(
-            SpawnErrc::backend_failed, "What answers at docker.host is no Docker Engine; correct docker.host.", answer);
+            SpawnErrc::backend_failed,
+            "What answers at docker.host is no Docker Engine; correct docker.host.",
+            answer);
     }
     if (is_podman(*object)) {
         co_return Error{
             SpawnErrc::backend_failed,
-            "This engine is Podman, whose Docker API leaves out GPUs without saying so. Set docker.host to a Docker "
+            "This engine is Podman, whose Docker API leaves out GPUs without saying so. Set docker.host to a "
+            "Docker "
             "Engine.",
             at_.to_string()};
     }
     if (*newest < kOldestApi) {
         co_return Error{
             SpawnErrc::backend_failed,
-            "This Docker Engine is too old (API " + newest->to_string() + "); Docker 19.03 or newer is needed.",
+            "This Docker Engine is too old (API " + newest->to_string() +
+                "); Docker 19.03 or newer is needed.",
             at_.to_string()};
     }
     newest_of_engine_ = *newest;

@@ -1,15 +1,15 @@
-// The Docker Engine's HTTP API: one pool of connections, the version that both sides know, and the engine's refusals
-// as errors. Every call has a deadline. Hub strand only.
+// The Docker Engine's HTTP API: one pool of connections, the version that both sides know, and the engine's
+// refusals as errors. Every call has a deadline. Hub strand only.
 #pragma once
+
+#include "http/client.hpp"
+#include "spawn/spawner.hpp"
 
 #include <compare>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "http/client.hpp"
-#include "spawn/spawner.hpp"
 
 namespace berth::spawn::docker {
 
@@ -39,13 +39,16 @@ class Engine {
 public:
     explicit Engine(net::Endpoint at);
 
-    // Asks for the version when it is not known yet. Errors: backend_unreachable, backend_failed (too old, Podman).
+    // Asks for the version when it is not known yet. Errors: backend_unreachable, backend_failed (too old,
+    // Podman).
     awaitable<Result<void>> negotiate(Deadline deadline);
-    // `path` without the version: "/containers/json?all=1". Any status is an answer. Errors: backend_unreachable.
+    // `path` without the version: "/containers/json?all=1". Any status is an answer. Errors:
+    // backend_unreachable.
     awaitable<Result<Answer>> get(std::string path, Deadline deadline);
     awaitable<Result<Answer>> post(std::string path, json::value body, Deadline deadline);
     awaitable<Result<Answer>> del(std::string path, Deadline deadline);
-    awaitable<Result<std::unique_ptr<http::ClientStream>>> open(http::Method method, std::string path, Deadline deadline);
+    awaitable<Result<std::unique_ptr<http::ClientStream>>> open(
+        http::Method method, std::string path, Deadline deadline);
 
     ApiVersion version() const { return version_.value_or(kOldestApi); }
     ApiVersion newest_of_engine() const { return newest_of_engine_; }  // may be above what is spoken

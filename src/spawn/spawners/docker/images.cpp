@@ -1,9 +1,9 @@
 #include "spawn/spawners/docker/images.hpp"
 
-#include <algorithm>
-
 #include "base/text.hpp"
 #include "spawn/spawners/docker/containers.hpp"
+
+#include <algorithm>
 
 namespace berth::spawn::docker {
 namespace {
@@ -22,7 +22,8 @@ Error not_here(const std::string& image, const std::string& why, std::string det
 }
 
 std::string without_full_stop(std::string text) {
-    while (!text.empty() && (text.back() == '.' || text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    while (!text.empty() && (text.back() == '.' || text.back() == '\n' || text.back() == ' '))
+        text.pop_back();
     return text;
 }
 
@@ -47,8 +48,10 @@ void PullProgress::take(const json::object& line) {
         const auto* detail = object_at(line, "progressDetail");
         if (!detail) return;
         auto& layer = layers_[*id];
-        layer.current = static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*detail, "current").value_or(0)));
-        layer.total = static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*detail, "total").value_or(0)));
+        layer.current =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*detail, "current").value_or(0)));
+        layer.total =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*detail, "total").value_or(0)));
     } else if (status == "Download complete" || status == "Pull complete") {
         if (const auto it = layers_.find(*id); it != layers_.end()) it->second.current = it->second.total;
     }
@@ -62,7 +65,8 @@ int PullProgress::percent() const {
         total += layer.total;
     }
     if (total == 0) return 5;
-    return 5 + static_cast<int>(40.0 * std::min(1.0, static_cast<double>(current) / static_cast<double>(total)));
+    return 5 +
+           static_cast<int>(40.0 * std::min(1.0, static_cast<double>(current) / static_cast<double>(total)));
 }
 
 std::string PullProgress::sentence() const {
@@ -82,7 +86,8 @@ awaitable<Result<bool>> Images::is_here(std::string image, Deadline deadline) {
     BERTH_CO_TRY(const auto answer, co_await engine_.get("/images/" + quote(image) + "/json", deadline));
     if (answer.ok()) co_return true;
     if (answer.status == 404) co_return false;
-    co_return refused(SpawnErrc::bad_request, "The image name '" + image + "' is not valid: " + answer.said(), answer);
+    co_return refused(
+        SpawnErrc::bad_request, "The image name '" + image + "' is not valid: " + answer.said(), answer);
 }
 
 awaitable<Result<void>> Images::ensure(std::string image, Progress progress, Deadline deadline) {
@@ -90,7 +95,8 @@ awaitable<Result<void>> Images::ensure(std::string image, Progress progress, Dea
     const auto seen = seen_.find(image);
     if (seen != seen_.end() && now - seen->second < kRemembered) co_return Result<void>{};
     if (image.empty()) {
-        co_return Error{SpawnErrc::image_not_found, "No image is set. Ask the administrator to set docker.image."};
+        co_return Error{
+            SpawnErrc::image_not_found, "No image is set. Ask the administrator to set docker.image."};
     }
     BERTH_CO_TRY(const bool here, co_await is_here(image, deadline));
     if (!here && !pull_) co_return not_here(image, "fetching is switched off (docker.pull)");
@@ -117,7 +123,8 @@ awaitable<Result<void>> Images::fetch(std::string image, Progress progress, Dead
             if (deadline.passed()) {
                 co_return Error{
                     SpawnErrc::start_timeout,
-                    "Fetching the image '" + image + "' took too long. Try again: what has been fetched is kept."};
+                    "Fetching the image '" + image +
+                        "' took too long. Try again: what has been fetched is kept."};
             }
             co_return not_here(image, "the connection to the engine broke off", piece.error().detail);
         }
@@ -137,7 +144,9 @@ awaitable<Result<void>> Images::fetch(std::string image, Progress progress, Dead
         const auto document = parse_json(first_bytes);
         const auto* object = document ? document->if_object() : nullptr;
         const auto said = object ? string_at(*object, "message") : std::nullopt;
-        co_return not_here(image, without_full_stop(said.value_or("the engine answered " + std::to_string(stream->status()))));
+        co_return not_here(
+            image,
+            without_full_stop(said.value_or("the engine answered " + std::to_string(stream->status()))));
     }
     if (!pull.error().empty()) co_return not_here(image, without_full_stop(pull.error()));
     BERTH_CO_TRY(const bool here, co_await is_here(image, deadline));

@@ -1,12 +1,12 @@
-// Is the image here, and if not, fetch it. Presence is remembered for a few seconds, so that a start costs no question.
-// Hub strand only.
+// Is the image here, and if not, fetch it. Presence is remembered for a few seconds, so that a start costs no
+// question. Hub strand only.
 #pragma once
+
+#include "spawn/spawners/docker/engine.hpp"
 
 #include <chrono>
 #include <map>
 #include <string>
-
-#include "spawn/spawners/docker/engine.hpp"
 
 namespace berth::spawn::docker {
 

@@ -31,13 +31,15 @@ Result<void> Network::read(const json::value& document) {
     if (gateway_.empty()) {
         return Error{
             SpawnErrc::backend_failed,
-            "The network '" + name_ + "' of the container engine has no gateway, so servers could not reach the hub. "
-            "Set docker.network to a bridge network, or docker.hub_address."};
+            "The network '" + name_ +
+                "' of the container engine has no gateway, so servers could not reach the hub. "
+                "Set docker.network to a bridge network, or docker.hub_address."};
     }
     if (!keeps_containers_apart(*network)) {
         log::warn(
             "docker.network_open",
-            {{"network", name_}, {"reason", "containers on it can reach each other; let Berth make its own network"}});
+            {{"network", name_},
+             {"reason", "containers on it can reach each other; let Berth make its own network"}});
     }
     return {};
 }
@@ -67,7 +69,8 @@ awaitable<Result<void>> Network::ensure(Deadline deadline) {
     if (!made.ok() && made.status != 409) {
         co_return refused(
             SpawnErrc::backend_failed,
-            "The container engine could not make the network '" + name_ + "' that servers sit on: " + made.said(),
+            "The container engine could not make the network '" + name_ +
+                "' that servers sit on: " + made.said(),
             made);
     }
     BERTH_CO_TRY(const auto fresh, co_await engine_.get(path, deadline));

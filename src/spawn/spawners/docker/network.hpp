@@ -1,10 +1,10 @@
-// The network of Berth's own that user containers sit on: a bridge on which they cannot reach each other (inter-container
-// communication is off) and reach the hub at the gateway. Hub strand only.
+// The network of Berth's own that user containers sit on: a bridge on which they cannot reach each other
+// (inter-container communication is off) and reach the hub at the gateway. Hub strand only.
 #pragma once
 
-#include <string>
-
 #include "spawn/spawners/docker/engine.hpp"
+
+#include <string>
 
 namespace berth::spawn::docker {
 
@@ -12,8 +12,8 @@ class Network {
 public:
     Network(Engine& engine, std::string name) : engine_(engine), name_(std::move(name)) {}
 
-    // Finds or makes it. One that was removed is made again with the same addresses, since the hub listens there.
-    // Errors: backend_unreachable, backend_failed.
+    // Finds or makes it. One that was removed is made again with the same addresses, since the hub listens
+    // there. Errors: backend_unreachable, backend_failed.
     awaitable<Result<void>> ensure(Deadline deadline);
     const std::string& name() const { return name_; }
     const std::string& gateway() const { return gateway_; }

@@ -1,22 +1,24 @@
-#include <algorithm>
-#include <fstream>
-#include <iterator>
-
 #include "base/text.hpp"
 #include "spawn/log_lines.hpp"
 #include "spawn/spawners/docker/adapter.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 
 namespace berth::spawn::docker {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kGrace = 10s;          // from SIGTERM to SIGKILL: Jupyter ends its kernels in that time
-constexpr ApiVersion kFirstApiWithCdi{1, 50};  // since 28.2 engines may hand GPUs out by CDI whatever the request says
+constexpr auto kGrace = 10s;  // from SIGTERM to SIGKILL: Jupyter ends its kernels in that time
+constexpr ApiVersion kFirstApiWithCdi{
+    1, 50};  // since 28.2 engines may hand GPUs out by CDI whatever the request says
 
 std::string filter_of(const std::vector<std::string>& labels) {
     json::array list;
-    for (const auto& label : labels) list.emplace_back(label);
+    for (const auto& label : labels)
+        list.emplace_back(label);
     return url_escape_query(json::serialize(json::object{{"label", std::move(list)}}));
 }
 
@@ -25,7 +27,9 @@ std::string pair_of(std::string_view name, std::string_view value) {
 }
 
 std::vector<std::string> labels_of_server(const StartPlan& plan) {
-    return {pair_of(label::kInstance, plan.instance), pair_of(label::kServer, std::to_string(number_of(plan.server)))};
+    return {
+        pair_of(label::kInstance, plan.instance),
+        pair_of(label::kServer, std::to_string(number_of(plan.server)))};
 }
 
 // What the process began with; readable only by root and the process's own user, and only on this machine.
@@ -41,17 +45,20 @@ awaitable<Result<std::optional<Inspected>>> DockerSpawner::inspect(std::string i
     BERTH_CO_TRY(const auto answer, co_await engine_.get("/containers/" + quote(id) + "/json", deadline));
     if (answer.status == 404) co_return Answered{};
     if (!answer.ok()) {
-        co_return refused(SpawnErrc::backend_failed, "The container engine could not say how the container is.", answer);
+        co_return refused(
+            SpawnErrc::backend_failed, "The container engine could not say how the container is.", answer);
     }
     co_return inspected(answer.body, options_.network);
 }
 
-awaitable<Result<std::vector<Found>>> DockerSpawner::list_labelled(std::vector<std::string> labels, Deadline deadline) {
+awaitable<Result<std::vector<Found>>> DockerSpawner::list_labelled(
+    std::vector<std::string> labels, Deadline deadline) {
     const std::string path = "/containers/json?all=1&filters=" + filter_of(labels);
     BERTH_CO_TRY(const auto answer, co_await engine_.get(path, deadline));
     const auto* entries = answer.body.if_array();
     if (!answer.ok() || !entries) {
-        co_return refused(SpawnErrc::backend_failed, "The container engine could not list the containers.", answer);
+        co_return refused(
+            SpawnErrc::backend_failed, "The container engine could not list the containers.", answer);
     }
     std::vector<Found> all;
     for (const auto& entry : *entries) {
@@ -66,12 +73,14 @@ awaitable<Result<std::vector<Found>>> DockerSpawner::list(std::string instance, 
     std::vector<std::string> labels{pair_of(label::kInstance, instance)};
     BERTH_CO_TRY(auto all, co_await list_labelled(std::move(labels), deadline));
     // Without removal, what is stopped stays on purpose and is no server any more.
-    if (!options_.remove) std::erase_if(all, [](const Found& each) { return each.liveness == Liveness::gone; });
+    if (!options_.remove)
+        std::erase_if(all, [](const Found& each) { return each.liveness == Liveness::gone; });
     co_return all;
 }
 
 // The plan's own container, whatever became of its state.
-awaitable<Result<std::optional<Inspected>>> DockerSpawner::find(StartPlan plan, SpawnState state, Deadline deadline) {
+awaitable<Result<std::optional<Inspected>>> DockerSpawner::find(
+    StartPlan plan, SpawnState state, Deadline deadline) {
     using Answered = std::optional<Inspected>;
     const auto* object = state.if_object();
     if (const auto id = object ? string_at(*object, "object_id") : std::nullopt) {
@@ -123,18 +132,21 @@ awaitable<Result<void>> DockerSpawner::stop(StartPlan plan, SpawnState state, De
         if (std::none_of(all.begin(), all.end(), is_left)) co_return Result<void>{};
         for (const auto& each : all) {
             if (!is_left(each)) continue;
-            const auto id = string_at(each.endpoint.state.as_object(), "object_id").value_or(each.object_name);
+            const auto id =
+                string_at(each.endpoint.state.as_object(), "object_id").value_or(each.object_name);
             BERTH_CO_CHECK(co_await end(id, deadline));
         }
         if (deadline.passed()) {
-            co_return Error{SpawnErrc::start_timeout, "The container did not go in time; the hub goes on trying."};
+            co_return Error{
+                SpawnErrc::start_timeout, "The container did not go in time; the hub goes on trying."};
         }
     }
 }
 
 // Stops it with grace and removes it, unless it is to be kept.
 awaitable<Result<void>> DockerSpawner::end(std::string id, Deadline deadline) {
-    const auto grace = std::min(std::chrono::duration_cast<std::chrono::seconds>(deadline.left()) / 2, 0s + kGrace);
+    const auto grace =
+        std::min(std::chrono::duration_cast<std::chrono::seconds>(deadline.left()) / 2, 0s + kGrace);
     const std::string path = "/containers/" + quote(id) + "/stop?t=" + std::to_string(grace.count());
     BERTH_CO_TRY(const auto answer, co_await engine_.post(path, nullptr, deadline));
     if (answer.status == 404) co_return Result<void>{};
@@ -157,7 +169,8 @@ awaitable<Result<void>> DockerSpawner::remove(std::string id, Deadline deadline)
         if (deadline.passed()) break;
         co_await sleep_for(pause);
     }
-    co_return Error{SpawnErrc::start_timeout, "The container did not go in time; the hub goes on trying.", id};
+    co_return Error{
+        SpawnErrc::start_timeout, "The container did not go in time; the hub goes on trying.", id};
 }
 
 awaitable<std::string> DockerSpawner::last_log_lines(std::string id, Deadline deadline) {

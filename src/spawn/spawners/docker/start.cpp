@@ -24,16 +24,19 @@ bool says_no_gpu_driver(std::string_view message) {
 Error no_gpu_support(const Answer& answer) {
     return refused(
         SpawnErrc::not_permitted,
-        "The container engine cannot hand out GPUs. Ask the administrator to install NVIDIA's container toolkit, or to "
+        "The container engine cannot hand out GPUs. Ask the administrator to install NVIDIA's container "
+        "toolkit, or to "
         "name the device nodes in gpu.devices[].path.",
         answer);
 }
 
 // What the engine said, without the part that only its makers understand.
 std::string reason_in(const std::string& message) {
-    for (const std::string_view noise : {"OCI runtime create failed: ", "container_linux.go", "failed to create shim task: "}) {
+    for (const std::string_view noise :
+         {"OCI runtime create failed: ", "container_linux.go", "failed to create shim task: "}) {
         if (message.find(noise) == std::string::npos) continue;
-        for (const std::string_view known : {"executable file not found in $PATH", "no such file or directory", "permission denied"}) {
+        for (const std::string_view known :
+             {"executable file not found in $PATH", "no such file or directory", "permission denied"}) {
             if (message.find(known) != std::string::npos) return std::string(known);
         }
     }
@@ -44,12 +47,14 @@ Error refused_create(const StartPlan& plan, const Answer& answer) {
     if (answer.status < 500) {
         return refused(
             SpawnErrc::bad_request,
-            "The container engine refused this profile: " + reason_in(answer.said()) + ". Ask the administrator to correct it.",
+            "The container engine refused this profile: " + reason_in(answer.said()) +
+                ". Ask the administrator to correct it.",
             answer);
     }
     return refused(
         SpawnErrc::backend_failed,
-        "The container could not be made from the image '" + plan.profile.image + "': " + reason_in(answer.said()),
+        "The container could not be made from the image '" + plan.profile.image +
+            "': " + reason_in(answer.said()),
         answer);
 }
 
@@ -86,7 +91,8 @@ awaitable<Result<void>> DockerSpawner::check(Deadline deadline) {
     if (options_.gpu_mode == "runtime" && !(runtimes && runtimes->contains("nvidia"))) {
         co_return Error{
             SpawnErrc::bad_request,
-            "docker.gpu_mode is 'runtime', but the container engine has no runtime named nvidia. Install NVIDIA's "
+            "docker.gpu_mode is 'runtime', but the container engine has no runtime named nvidia. Install "
+            "NVIDIA's "
             "container toolkit, or set docker.gpu_mode to auto."};
     }
     co_return co_await network_.ensure(deadline);
@@ -110,7 +116,8 @@ bool DockerSpawner::fall_back(const StartPlan& plan) {
     if (!have_paths && !options_.simulated_gpus) return false;
     fallen_back_ = options_.simulated_gpus ? GpuMode::environment : GpuMode::devices;
     const char* mode = options_.simulated_gpus ? "environment" : "devices";
-    log::warn("docker.gpu_mode_changed", {{"mode", mode}, {"reason", "the engine has no NVIDIA device driver"}});
+    log::warn(
+        "docker.gpu_mode_changed", {{"mode", mode}, {"reason", "the engine has no NVIDIA device driver"}});
     return true;
 }
 
@@ -129,8 +136,9 @@ awaitable<Result<Endpoint>> DockerSpawner::start(StartPlan plan, Progress progre
     if (created->address.empty()) {
         co_return Error{
             SpawnErrc::backend_failed,
-            "The container has no address on the network '" + options_.network + "'. Ask the administrator to look at "
-            "docker.network and docker.host_config.",
+            "The container has no address on the network '" + options_.network +
+                "'. Ask the administrator to look at "
+                "docker.network and docker.host_config.",
             created->name};
     }
     if (progress) progress(60, "The container runs; waiting for the notebook to answer");
@@ -138,7 +146,8 @@ awaitable<Result<Endpoint>> DockerSpawner::start(StartPlan plan, Progress progre
     co_return endpoint;
 }
 
-awaitable<Result<Inspected>> DockerSpawner::create_and_start(StartPlan plan, Progress progress, Deadline deadline) {
+awaitable<Result<Inspected>> DockerSpawner::create_and_start(
+    StartPlan plan, Progress progress, Deadline deadline) {
     BERTH_CO_TRY(const auto id, co_await create(plan, progress, deadline));
     BERTH_CO_CHECK(co_await run(plan, id, deadline));
     BERTH_CO_TRY(auto container, co_await inspect(id, deadline));
@@ -146,8 +155,8 @@ awaitable<Result<Inspected>> DockerSpawner::create_and_start(StartPlan plan, Pro
     co_return Error{SpawnErrc::exited_early, "The container was removed while it started.", id};
 }
 
-// The id of a container made for this plan. The call that makes it is shielded: were it given up half-way, the engine
-// might make the container after stop() has looked for it.
+// The id of a container made for this plan. The call that makes it is shielded: were it given up half-way,
+// the engine might make the container after stop() has looked for it.
 awaitable<Result<std::string>> DockerSpawner::create(StartPlan plan, Progress progress, Deadline deadline) {
     const std::string name = object_name(options_.name_template, plan.key);
     for (int tries = 0; tries < 4; ++tries) {
@@ -174,8 +183,8 @@ awaitable<Result<std::string>> DockerSpawner::create(StartPlan plan, Progress pr
         name + " for " + labelled(plan)};
 }
 
-// Something has the name already: this very start's container is adopted (its id is the answer), an older one of the
-// same server is removed, and what is not ours stays.
+// Something has the name already: this very start's container is adopted (its id is the answer), an older one
+// of the same server is removed, and what is not ours stays.
 awaitable<Result<std::optional<std::string>>> DockerSpawner::settle_conflict(
     StartPlan plan, std::string name, Deadline deadline) {
     using Settled = std::optional<std::string>;
@@ -188,8 +197,9 @@ awaitable<Result<std::optional<std::string>>> DockerSpawner::settle_conflict(
     if (!identity || identity->instance != plan.instance || identity->key != plan.key) {
         co_return Error{
             SpawnErrc::bad_request,
-            "A container named '" + name + "' exists that does not belong to this hub. Ask the administrator to remove "
-            "it, or to change docker.name_template.",
+            "A container named '" + name +
+                "' exists that does not belong to this hub. Ask the administrator to remove "
+                "it, or to change docker.name_template.",
             existing->id};
     }
     const bool same = identity->server == plan.server && identity->generation == plan.generation;
@@ -207,7 +217,8 @@ awaitable<Result<void>> DockerSpawner::run(StartPlan plan, std::string id, Deadl
     if (said.find("network " + options_.network + " not found") != std::string::npos) {
         // Removed by hand while no container was on it.
         BERTH_CO_CHECK(co_await network_.ensure(deadline));
-        BERTH_CO_TRY(const auto again, co_await engine_.post("/containers/" + id + "/start", nullptr, deadline));
+        BERTH_CO_TRY(
+            const auto again, co_await engine_.post("/containers/" + id + "/start", nullptr, deadline));
         if (again.ok()) co_return Result<void>{};
     }
     if (answer.status == 404) {
@@ -217,10 +228,12 @@ awaitable<Result<void>> DockerSpawner::run(StartPlan plan, std::string id, Deadl
     if (answer.status < 500 || no_program) {
         co_return refused(
             SpawnErrc::bad_request,
-            "The image '" + plan.profile.image + "' could not be run: " + reason_in(said) + ". Choose another image.",
+            "The image '" + plan.profile.image + "' could not be run: " + reason_in(said) +
+                ". Choose another image.",
             answer);
     }
-    co_return refused(SpawnErrc::backend_failed, "The container could not be started: " + reason_in(said), answer);
+    co_return refused(
+        SpawnErrc::backend_failed, "The container could not be started: " + reason_in(said), answer);
 }
 
 awaitable<Error> DockerSpawner::why_it_ended(Inspected container, Deadline deadline) {

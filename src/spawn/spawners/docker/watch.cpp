@@ -1,15 +1,16 @@
-#include <set>
-
 #include "base/text.hpp"
 #include "obs/log.hpp"
 #include "spawn/spawners/docker/adapter.hpp"
+
+#include <set>
 
 namespace berth::spawn::docker {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kSilence = 10min;  // events may be rare; a connection that died without a word is noticed after this
+constexpr auto kSilence =
+    10min;  // events may be rare; a connection that died without a word is noticed after this
 constexpr auto kQuestion = 10s;
 constexpr std::chrono::milliseconds kFirstPause = 100ms;
 constexpr std::chrono::milliseconds kLongestPause = 5s;
@@ -39,7 +40,9 @@ awaitable<Status> DockerSpawner::status_of_dead(Event event) {
 // Until the stream of events breaks off.
 awaitable<Result<void>> DockerSpawner::follow(
     std::string instance, const OnGone& on_gone, const std::function<void()>& on_gap) {
-    BERTH_CO_TRY(auto stream, co_await engine_.open(http::Method::get, events_path(instance), Deadline::in(kQuestion)));
+    BERTH_CO_TRY(
+        auto stream,
+        co_await engine_.open(http::Method::get, events_path(instance), Deadline::in(kQuestion)));
     if (stream->status() != 200) {
         co_return Error{
             SpawnErrc::backend_failed,
@@ -60,12 +63,14 @@ awaitable<Result<void>> DockerSpawner::follow(
             if (!event || event->identity.instance != instance) continue;
             if (event->action == "oom") starved.insert(event->id);
             if (event->action == "destroy") starved.erase(event->id);
-            const bool is_news = event->action == "die" || (event->action == "destroy" && !dead.contains(event->id));
+            const bool is_news =
+                event->action == "die" || (event->action == "destroy" && !dead.contains(event->id));
             if (event->action == "die") dead.insert(event->id);
             if (event->action == "destroy") dead.erase(event->id);
             if (!is_news) continue;
             auto status = co_await status_of_dead(*event);
-            status.out_of_memory = status.out_of_memory || (starved.contains(event->id) && event->exit_code == 137);
+            status.out_of_memory =
+                status.out_of_memory || (starved.contains(event->id) && event->exit_code == 137);
             on_gone(event->identity.server, event->identity.generation, std::move(status));
         }
     }

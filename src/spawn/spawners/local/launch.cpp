@@ -1,13 +1,13 @@
 #include "spawn/spawners/local/launch.hpp"
 
+#include "base/text.hpp"
+#include "spawn/environment.hpp"
+#include "spawn/names.hpp"
+
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
-
-#include "base/text.hpp"
-#include "spawn/environment.hpp"
-#include "spawn/names.hpp"
 
 namespace berth::spawn::local {
 namespace {
@@ -46,7 +46,8 @@ std::optional<std::string> find_program(const std::string& name, const std::stri
 }
 
 std::string home_of(const StartPlan& plan, const config::LocalOptions& options, const Places& places) {
-    const std::string name_template = options.home.empty() ? places.state_dir + "/homes/{username}" : options.home;
+    const std::string name_template =
+        options.home.empty() ? places.state_dir + "/homes/{username}" : options.home;
     return std::filesystem::absolute(volume_source(name_template, plan.key)).string();
 }
 
@@ -73,7 +74,8 @@ Environment environment_of(const StartPlan& plan, const ProcessSpec& spec, std::
     environment["PATH"] = folder + ":" + inherited("PATH", kDefaultPath);
     environment["LANG"] = inherited("LANG", "C.UTF-8");
     add_account(environment, spec);
-    for (const auto& [name, value] : plan.environment) environment[name] = value;
+    for (const auto& [name, value] : plan.environment)
+        environment[name] = value;
     environment["JUPYTERHUB_SERVICE_URL"] = service_url("127.0.0.1", port, plan.service_prefix);
     add_devices(environment, plan);
     return environment;
@@ -87,7 +89,8 @@ std::string marker_of(const std::string& instance, ServerId server) {
 
 std::string visible_devices(const StartPlan& plan) {
     std::string uuids;
-    for (const auto& device : plan.devices) uuids += (uuids.empty() ? "" : ",") + device.value;
+    for (const auto& device : plan.devices)
+        uuids += (uuids.empty() ? "" : ",") + device.value;
     return uuids;
 }
 
@@ -100,13 +103,15 @@ Result<std::vector<std::string>> resolve_command(
     if (!program) {
         return Error{
             SpawnErrc::bad_request,
-            by_default ? "The program jupyterhub-singleuser is not on this machine. Install it with "
-                         "'pip install jupyterhub jupyterlab', or name another in local.command."
-                       : "The notebook program '" + words[0] + "' is not on this machine; correct local.command.",
+            by_default
+                ? "The program jupyterhub-singleuser is not on this machine. Install it with "
+                  "'pip install jupyterhub jupyterlab', or name another in local.command."
+                : "The notebook program '" + words[0] + "' is not on this machine; correct local.command.",
             "looked in " + search_path};
     }
     words[0] = std::move(*program);
-    // Jupyter refuses to run as root unless told; only a hub that runs as root, for a trial, comes here as root.
+    // Jupyter refuses to run as root unless told; only a hub that runs as root, for a trial, comes here as
+    // root.
     const bool is_jupyter = std::filesystem::path(words[0]).filename() == kProgram;
     if (is_jupyter && !options.system_users && ::geteuid() == 0) words.emplace_back("--allow-root");
     return words;
@@ -121,7 +126,8 @@ Result<ProcessSpec> make_spec(
     }
     spec.directory = spec.user ? spec.user->home : home_of(plan, options, places);
     spec.log_file = places.log_of(plan);
-    for (const auto& [name, value] : environment_of(plan, spec, port)) spec.environment.push_back(name + "=" + value);
+    for (const auto& [name, value] : environment_of(plan, spec, port))
+        spec.environment.push_back(name + "=" + value);
     spec.environment.push_back(marker_of(plan.instance, plan.server));
     return spec;
 }

@@ -1,11 +1,12 @@
-// What a plan becomes as a process: program, environment, folder. Blocking (looks at the disk and the accounts).
+// What a plan becomes as a process: program, environment, folder. Blocking (looks at the disk and the
+// accounts).
 #pragma once
-
-#include <string>
 
 #include "config/options.hpp"
 #include "spawn/spawner.hpp"
 #include "spawn/spawners/local/process.hpp"
+
+#include <string>
 
 namespace berth::spawn::local {
 

@@ -1,21 +1,21 @@
 #include "spawn/spawners/local/local_spawner.hpp"
 
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "async/notifier.hpp"
+#include "obs/log.hpp"
+#include "spawn/log_lines.hpp"
+#include "spawn/spawners/local/launch.hpp"
+#include "spawn/spawners/local/records.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <fstream>
 #include <map>
-
-#include "async/notifier.hpp"
-#include "obs/log.hpp"
-#include "spawn/log_lines.hpp"
-#include "spawn/spawners/local/launch.hpp"
-#include "spawn/spawners/local/records.hpp"
 
 namespace berth::spawn {
 namespace {
@@ -43,7 +43,8 @@ awaitable<T> run_on(BlockingPool& pool, Work work) {
     co_return std::move(*done);
 }
 
-// Waits on the pidfds of all known processes and keeps how they ended. Its waits hold it weakly, so the spawner can go.
+// Waits on the pidfds of all known processes and keeps how they ended. Its waits hold it weakly, so the
+// spawner can go.
 class Watch : public std::enable_shared_from_this<Watch> {
 public:
     struct Ended {
@@ -68,7 +69,8 @@ public:
                 if (self && !error) self->end(pid, std::move(about));
             });
     }
-    // How it ended, when it was our child and has been reaped; asks the kernel when the watch has not heard yet.
+    // How it ended, when it was our child and has been reaped; asks the kernel when the watch has not heard
+    // yet.
     std::optional<int> exit_code_of(pid_t pid) {
         if (const auto code = reap(pid)) exit_codes_[pid] = *code;
         const auto it = exit_codes_.find(pid);
@@ -77,7 +79,8 @@ public:
     void forget(pid_t pid) { exit_codes_.erase(pid); }
 
     awaitable<Ended> next() {
-        while (ended_.empty()) co_await happened_.wait();
+        while (ended_.empty())
+            co_await happened_.wait();
         Ended ended = std::move(ended_.front());
         ended_.pop_front();
         co_return ended;
@@ -102,7 +105,10 @@ private:
 class LocalSpawner final : public Spawner {
 public:
     LocalSpawner(
-        asio::any_io_executor executor, BlockingPool& pool, config::LocalOptions options, std::string state_dir)
+        asio::any_io_executor executor,
+        BlockingPool& pool,
+        config::LocalOptions options,
+        std::string state_dir)
         : pool_(pool),
           options_(std::move(options)),
           places_{std::filesystem::absolute(state_dir).string()},
@@ -124,7 +130,8 @@ private:
         return {"http://127.0.0.1:" + std::to_string(record.port), record.state()};
     }
     void watch_over(const StartPlan& plan, ProcessId process) {
-        watch_->add(process, {plan.instance, plan.server, plan.generation, std::nullopt, places_.log_of(plan)});
+        watch_->add(
+            process, {plan.instance, plan.server, plan.generation, std::nullopt, places_.log_of(plan)});
     }
 
     BlockingPool& pool_;
@@ -152,7 +159,8 @@ Result<void> check_machine(const config::LocalOptions& options, const Places& pl
     if (options.system_users && ::geteuid() != 0) {
         return Error{
             SpawnErrc::not_permitted,
-            "local.system_users needs a hub that runs as root. Run it as root, or set local.system_users to false."};
+            "local.system_users needs a hub that runs as root. Run it as root, or set local.system_users to "
+            "false."};
     }
     BERTH_CHECK(make_folders(places));
     const char* path = std::getenv("PATH");
@@ -166,18 +174,21 @@ awaitable<Result<void>> LocalSpawner::check(Deadline) {
     co_return co_await run_on(pool_, std::move(work));
 }
 
-// What was there before under this server's name: the same generation is what is asked for, another one must go.
+// What was there before under this server's name: the same generation is what is asked for, another one must
+// go.
 struct Launched {
     Record record;
     bool was_running = false;
 };
 
-Result<Launched> launch(const StartPlan& plan, const config::LocalOptions& options, const Places& places, Deadline deadline) {
+Result<Launched> launch(
+    const StartPlan& plan, const config::LocalOptions& options, const Places& places, Deadline deadline) {
     const Records records(places.records());
     BERTH_CHECK(make_folders(places));
     if (auto before = records.load(plan.instance, plan.server)) {
         const auto old = StartPlan::from_stored(before->plan);
-        if (old.generation == plan.generation && runs(before->process)) return Launched{std::move(*before), true};
+        if (old.generation == plan.generation && runs(before->process))
+            return Launched{std::move(*before), true};
         BERTH_CHECK(end_process(before->process, marker_of(plan.instance, plan.server), kGrace, deadline));
     }
     Record record;
@@ -198,7 +209,9 @@ Result<Launched> launch(const StartPlan& plan, const config::LocalOptions& optio
 
 awaitable<Result<Endpoint>> LocalSpawner::start(StartPlan plan, Progress progress, Deadline deadline) {
     if (progress) progress(10, "Starting the notebook process");
-    auto work = [plan, options = options_, places = places_, deadline] { return launch(plan, options, places, deadline); };
+    auto work = [plan, options = options_, places = places_, deadline] {
+        return launch(plan, options, places, deadline);
+    };
     BERTH_CO_TRY(const auto launched, co_await run_on(pool_, std::move(work)));
     watch_->forget(launched.record.process.pid);
     watch_over(plan, launched.record.process);
@@ -216,7 +229,8 @@ Result<void> verify_devices(const StartPlan& plan, const SpawnState& state) {
     if (visible == wanted) return {};
     return Error{
         SpawnErrc::devices_differ,
-        "The notebook does not see the GPUs that it was given, so it was not started. Tell the administrator.",
+        "The notebook does not see the GPUs that it was given, so it was not started. Tell the "
+        "administrator.",
         "lease: '" + wanted + "', visible: '" + visible.value_or("(every device)") + "'"};
 }
 
@@ -225,7 +239,8 @@ awaitable<Result<void>> LocalSpawner::verify(StartPlan plan, SpawnState state, D
     co_return co_await run_on(pool_, std::move(work));
 }
 
-Result<void> end_server(const StartPlan& plan, const SpawnState& state, const Places& places, Deadline deadline) {
+Result<void> end_server(
+    const StartPlan& plan, const SpawnState& state, const Places& places, Deadline deadline) {
     const Records records(places.records());
     const auto stored = records.load(plan.instance, plan.server);
     // A newer start's process is not this plan's to end.
@@ -272,9 +287,18 @@ awaitable<Result<std::vector<Found>>> LocalSpawner::list(std::string instance, D
     for (const auto& record : *records) {
         const auto plan = StartPlan::from_stored(record.plan);
         const bool alive = runs(record.process);
-        Found found{plan.server, plan.generation, plan.key, alive ? Liveness::running : Liveness::gone, plan.devices, plan.object_name(), endpoint_of(record)};
-        if (alive) watch_over(plan, record.process);
-        else found.endpoint.url.clear();
+        Found found{
+            plan.server,
+            plan.generation,
+            plan.key,
+            alive ? Liveness::running : Liveness::gone,
+            plan.devices,
+            plan.object_name(),
+            endpoint_of(record)};
+        if (alive)
+            watch_over(plan, record.process);
+        else
+            found.endpoint.url.clear();
         all.push_back(std::move(found));
     }
     co_return all;

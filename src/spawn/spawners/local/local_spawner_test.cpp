@@ -1,15 +1,15 @@
 #include "spawn/spawners/local/local_spawner.hpp"
 
+#include "spawn/environment.hpp"
+#include "spawn/spawner_contract_test.hpp"
+#include "spawn/spawners/local/launch.hpp"
+
 #include <signal.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-
-#include "spawn/environment.hpp"
-#include "spawn/spawner_contract_test.hpp"
-#include "spawn/spawners/local/launch.hpp"
 
 namespace berth::spawn::test {
 namespace {
@@ -53,7 +53,8 @@ public:
     std::string unavailable() { return ""; }
     Spawner& spawner() { return *spawner_; }
     void restart_hub() {
-        spawner_ = make_local_spawner(harness_.io.get_executor(), pool_, options, {}, folder_.path() + "/state");
+        spawner_ =
+            make_local_spawner(harness_.io.get_executor(), pool_, options, {}, folder_.path() + "/state");
     }
     StartPlan plan(std::int64_t server, std::int64_t generation) {
         StartPlan plan;
@@ -94,13 +95,17 @@ protected:
             EXPECT_TRUE(harness.run(subject.spawner().stop(plan, nullptr, soon())));
         }
     }
-    Result<Endpoint> start(const StartPlan& plan) { return harness.run(subject.spawner().start(plan, {}, soon())); }
+    Result<Endpoint> start(const StartPlan& plan) {
+        return harness.run(subject.spawner().start(plan, {}, soon()));
+    }
     Status wait_until_gone(const StartPlan& plan, const Endpoint& endpoint) {
         Status status;
-        harness.run_until([&] {
-            status = *harness.run(subject.spawner().poll(plan, endpoint.state, soon()));
-            return status.liveness == Liveness::gone;
-        }, 10s);
+        harness.run_until(
+            [&] {
+                status = *harness.run(subject.spawner().poll(plan, endpoint.state, soon()));
+                return status.liveness == Liveness::gone;
+            },
+            10s);
         return status;
     }
     Harness harness;
@@ -139,11 +144,13 @@ TEST_F(LocalSpawnerTest, NoSecretIsInArgumentsRecordsOrLogs) {
     }
     const auto pid = std::to_string(endpoint->state.at("pid").as_int64());
     std::string arguments;
-    EXPECT_TRUE(harness.run_until([&] {  // they are empty for a moment after exec
-        std::ifstream command_line("/proc/" + pid + "/cmdline");
-        arguments.assign(std::istreambuf_iterator<char>(command_line), {});
-        return arguments.find("server.py") != std::string::npos;
-    }, 10s));
+    EXPECT_TRUE(harness.run_until(
+        [&] {  // they are empty for a moment after exec
+            std::ifstream command_line("/proc/" + pid + "/cmdline");
+            arguments.assign(std::istreambuf_iterator<char>(command_line), {});
+            return arguments.find("server.py") != std::string::npos;
+        },
+        10s));
     all += arguments;
     EXPECT_EQ(all.find("secret"), std::string::npos);
 }

@@ -1,5 +1,7 @@
 #include "spawn/spawners/local/process.hpp"
 
+#include "base/text.hpp"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -8,12 +10,10 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <fstream>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <thread>
-
-#include "base/text.hpp"
 
 namespace berth::spawn::local {
 namespace {
@@ -62,7 +62,8 @@ bool wait_until_gone(ProcessId process, Deadline deadline) {
 
 std::optional<std::uint64_t> start_time_of(pid_t pid) {
     const std::string stat = contents_of(proc(pid, "stat"));
-    // "pid (name) state …": the name may hold spaces and brackets. Field 3 is the state, field 22 the start time.
+    // "pid (name) state …": the name may hold spaces and brackets. Field 3 is the state, field 22 the start
+    // time.
     const auto after_name = stat.rfind(')');
     if (after_name == std::string::npos) return std::nullopt;
     const auto fields = split(std::string_view(stat).substr(after_name + 2), ' ');
@@ -85,7 +86,8 @@ std::optional<int> reap(pid_t pid) {
 std::vector<ProcessId> processes_with(const std::string& entry) {
     std::vector<ProcessId> found;
     std::error_code error;
-    for (auto it = std::filesystem::directory_iterator("/proc", error); it != std::filesystem::directory_iterator();
+    for (auto it = std::filesystem::directory_iterator("/proc", error);
+         it != std::filesystem::directory_iterator();
          it.increment(error)) {
         const auto pid = pid_named(it->path().filename().string());
         if (!pid || *pid == ::getpid() || !has_entry(contents_of(proc(*pid, "environ")), entry)) continue;

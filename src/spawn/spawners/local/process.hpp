@@ -1,6 +1,9 @@
-// Processes that outlive us: started in a session of their own, known by pid and start time, ended with everything
-// they left behind. All of it blocks, so it runs in the BlockingPool. Linux only (/proc, pidfd).
+// Processes that outlive us: started in a session of their own, known by pid and start time, ended with
+// everything they left behind. All of it blocks, so it runs in the BlockingPool. Linux only (/proc, pidfd).
 #pragma once
+
+#include "base/result.hpp"
+#include "spawn/spawner.hpp"
 
 #include <sys/types.h>
 
@@ -10,9 +13,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "base/result.hpp"
-#include "spawn/spawner.hpp"
 
 namespace berth::spawn::local {
 
@@ -42,18 +42,20 @@ struct ProcessSpec {
     std::optional<SystemUser> user;        // none: stays ours
 };
 
-// Forks; calls `before_exec` with the child's identity while the child waits; only then lets it run. So whatever
-// before_exec writes is there before the program is, and if we die in between the program never runs.
-// Errors: backend_failed (which step), bad_request (the program cannot be run), or before_exec's.
-Result<ProcessId> start_process(const ProcessSpec& spec, const std::function<Result<void>(ProcessId)>& before_exec);
+// Forks; calls `before_exec` with the child's identity while the child waits; only then lets it run. So
+// whatever before_exec writes is there before the program is, and if we die in between the program never
+// runs. Errors: backend_failed (which step), bad_request (the program cannot be run), or before_exec's.
+Result<ProcessId> start_process(
+    const ProcessSpec& spec, const std::function<Result<void>(ProcessId)>& before_exec);
 
 // Empty when no such process runs; one that ended and only waits to be reaped does not run.
 std::optional<std::uint64_t> start_time_of(pid_t pid);
 bool runs(ProcessId process);
-// The exit status of our own ended child, reaping it; 128 + number after a signal. Empty: it runs, or is not our child.
+// The exit status of our own ended child, reaping it; 128 + number after a signal. Empty: it runs, or is not
+// our child.
 std::optional<int> reap(pid_t pid);
-// Those whose initial environment holds `entry` ("NAME=value"): also children that went into sessions of their own, as
-// kernels and terminals do. Threads of ours are never among them.
+// Those whose initial environment holds `entry` ("NAME=value"): also children that went into sessions of
+// their own, as kernels and terminals do. Threads of ours are never among them.
 std::vector<ProcessId> processes_with(const std::string& entry);
 // The value that a running process began with.
 std::optional<std::string> environment_value(pid_t pid, const std::string& name);

@@ -1,10 +1,10 @@
 #include "spawn/spawners/local/records.hpp"
 
+#include "base/text.hpp"
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-
-#include "base/text.hpp"
 
 namespace berth::spawn::local {
 namespace {
@@ -57,7 +57,8 @@ Result<void> Records::save(const Record& record) const {
     if (file && !error) return {};
     return Error{
         SpawnErrc::backend_failed,
-        "The hub could not write to its state folder, so nothing was started. Ask the administrator to look at its disk.",
+        "The hub could not write to its state folder, so nothing was started. Ask the administrator to look "
+        "at its disk.",
         path + ": " + (error ? error.message() : "not writable")};
 }
 

@@ -1,13 +1,13 @@
-// One file for each process under state_dir/local/, written before the program runs: what a later hub needs to find
-// it. No secrets. Blocking.
+// One file for each process under state_dir/local/, written before the program runs: what a later hub needs
+// to find it. No secrets. Blocking.
 #pragma once
+
+#include "spawn/spawner.hpp"
+#include "spawn/spawners/local/process.hpp"
 
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "spawn/spawner.hpp"
-#include "spawn/spawners/local/process.hpp"
 
 namespace berth::spawn::local {
 

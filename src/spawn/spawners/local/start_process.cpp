@@ -1,3 +1,5 @@
+#include "spawn/spawners/local/process.hpp"
+
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
@@ -10,8 +12,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-
-#include "spawn/spawners/local/process.hpp"
 
 namespace berth::spawn::local {
 namespace {
@@ -56,7 +56,8 @@ Result<Pipe> make_pipe() {
 std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
     std::vector<char*> pointers;
     pointers.reserve(texts.size() + 1);
-    for (const auto& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+    for (const auto& text : texts)
+        pointers.push_back(const_cast<char*>(text.c_str()));
     pointers.push_back(nullptr);
     return pointers;
 }
@@ -70,11 +71,16 @@ struct Report {
 
 std::string_view name_of(Step step) {
     switch (step) {
-        case Step::groups: return "setgroups";
-        case Step::gid: return "setgid";
-        case Step::uid: return "setuid";
-        case Step::directory: return "chdir";
-        case Step::exec: return "exec";
+        case Step::groups:
+            return "setgroups";
+        case Step::gid:
+            return "setgid";
+        case Step::uid:
+            return "setuid";
+        case Step::directory:
+            return "chdir";
+        case Step::exec:
+            return "exec";
     }
     return "start";
 }
@@ -93,7 +99,8 @@ struct ChildFiles {
 }
 
 // Runs between fork and exec of a process with threads: async-signal-safe calls only, no memory is taken.
-[[noreturn]] void become(const ProcessSpec& spec, char* const* arguments, char* const* environment, ChildFiles files) {
+[[noreturn]] void become(
+    const ProcessSpec& spec, char* const* arguments, char* const* environment, ChildFiles files) {
     ::setsid();
     char go = 0;
     if (::read(files.go, &go, 1) != 1) ::_exit(0);  // the hub died, or could not write its record
@@ -101,16 +108,20 @@ struct ChildFiles {
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    for (int number = 1; number < 32; ++number) ::signal(number, SIG_DFL);
+    for (int number = 1; number < 32; ++number)
+        ::signal(number, SIG_DFL);
     ::umask(022);
     ::dup2(files.null, STDIN_FILENO);
     ::dup2(files.log, STDOUT_FILENO);
     ::dup2(files.log, STDERR_FILENO);
 
     if (spec.user) {
-        if (::setgroups(spec.user->groups.size(), spec.user->groups.data()) != 0) report_and_exit(files.report, Step::groups);
-        if (::setresgid(spec.user->gid, spec.user->gid, spec.user->gid) != 0) report_and_exit(files.report, Step::gid);
-        if (::setresuid(spec.user->uid, spec.user->uid, spec.user->uid) != 0) report_and_exit(files.report, Step::uid);
+        if (::setgroups(spec.user->groups.size(), spec.user->groups.data()) != 0)
+            report_and_exit(files.report, Step::groups);
+        if (::setresgid(spec.user->gid, spec.user->gid, spec.user->gid) != 0)
+            report_and_exit(files.report, Step::gid);
+        if (::setresuid(spec.user->uid, spec.user->uid, spec.user->uid) != 0)
+            report_and_exit(files.report, Step::uid);
         if (::setuid(0) == 0) report_and_exit(files.report, Step::uid);  // privileges must not come back
     }
     if (::chdir(spec.directory.c_str()) != 0) report_and_exit(files.report, Step::directory);
@@ -125,7 +136,8 @@ Result<void> prepare_directory(const ProcessSpec& spec) {
     std::filesystem::create_directories(spec.directory, error);
     if (error) return failed("create " + spec.directory, error.value());
     ::chmod(spec.directory.c_str(), 0700);
-    if (spec.user && ::chown(spec.directory.c_str(), spec.user->uid, spec.user->gid) != 0) return failed("chown", errno);
+    if (spec.user && ::chown(spec.directory.c_str(), spec.user->uid, spec.user->gid) != 0)
+        return failed("chown", errno);
     return {};
 }
 
@@ -135,7 +147,8 @@ Result<void> let_go(Descriptor go, const Descriptor& report, const ProcessSpec& 
     if (::write(go.get(), &byte, 1) != 1) return failed("start", errno);
     Report message;
     ssize_t got = 0;
-    do got = ::read(report.get(), &message, sizeof message);
+    do
+        got = ::read(report.get(), &message, sizeof message);
     while (got < 0 && errno == EINTR);
     if (got == 0) return {};  // closed by exec
     if (message.step == Step::exec) {
@@ -149,9 +162,11 @@ Result<void> let_go(Descriptor go, const Descriptor& report, const ProcessSpec& 
 
 }  // namespace
 
-Result<ProcessId> start_process(const ProcessSpec& spec, const std::function<Result<void>(ProcessId)>& before_exec) {
+Result<ProcessId> start_process(
+    const ProcessSpec& spec, const std::function<Result<void>(ProcessId)>& before_exec) {
     BERTH_CHECK(prepare_directory(spec));
-    const Descriptor log(::open(spec.log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
+    const Descriptor log(
+        ::open(spec.log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
     if (log.get() < 0) return failed("open " + spec.log_file, errno);
     const Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     BERTH_TRY(auto go, make_pipe());
@@ -167,13 +182,16 @@ Result<ProcessId> start_process(const ProcessSpec& spec, const std::function<Res
             spec,
             arguments.data(),
             environment.data(),
-            ChildFiles{.go = go.read.get(), .report = report.write.get(), .log = log.get(), .null = null.get()});
+            ChildFiles{
+                .go = go.read.get(), .report = report.write.get(), .log = log.get(), .null = null.get()});
     }
     report.write.close();
     const ProcessId child{pid, start_time_of(pid).value_or(0)};
     auto outcome = before_exec(child);
-    if (outcome) outcome = let_go(std::move(go.write), report.read, spec);
-    else go.write.close();
+    if (outcome)
+        outcome = let_go(std::move(go.write), report.read, spec);
+    else
+        go.write.close();
     if (!outcome) {
         ::waitpid(pid, nullptr, 0);
         return outcome.error();
@@ -193,7 +211,8 @@ Result<SystemUser> find_system_user(const std::string& name) {
             error ? std::strerror(error) : ""};
     }
     if (entry.pw_uid == 0) {
-        return Error{SpawnErrc::not_permitted, "Notebooks do not run as root. Sign in with an account of your own."};
+        return Error{
+            SpawnErrc::not_permitted, "Notebooks do not run as root. Sign in with an account of your own."};
     }
     SystemUser user{entry.pw_name, entry.pw_dir, entry.pw_shell, entry.pw_uid, entry.pw_gid, {}};
     int count = 256;

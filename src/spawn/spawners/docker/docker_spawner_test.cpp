@@ -1,0 +1,245 @@
+// What the contract does not ask of others, on the real engine.
+#include "spawn/spawners/docker/engine_fixture_test.hpp"
+
+namespace berth::spawn::test {
+namespace {
+
+class DockerSpawnerTest : public ContractFixture<DockerSubject> {
+protected:
+    void use(const std::function<void(config::DockerOptions&)>& change) {
+        change(subject.options);
+        subject.restart_hub();
+        ASSERT_TRUE(harness.run(spawner().check(soon())));
+    }
+    std::string inside(const Endpoint& endpoint, const std::string& command) {
+        return output_of(
+            "docker exec " + std::string(endpoint.state.at("object_id").as_string()) + " " + command);
+    }
+    std::string inspect(const Endpoint& endpoint, const std::string& format) {
+        return output_of(
+            "docker inspect -f '" + format + "' " + std::string(endpoint.state.at("object_id").as_string()));
+    }
+    static std::string host_of(const Endpoint& endpoint) {
+        return net::parse_http_url(endpoint.url)->endpoint.host;
+    }
+};
+
+TEST_F(DockerSpawnerTest, ContainersCannotReachEachOtherButTheGateway) {
+    const auto first = start(plan(1));
+    const auto second = start(plan(2));
+    ASSERT_TRUE(first) << first.error().message << first.error().detail;
+    ASSERT_TRUE(second);
+    ASSERT_TRUE(answers(first->url));  // from the host, as the proxy does
+    EXPECT_NE(
+        inside(*second, "sh -c 'nc -w 2 " + host_of(*first) + " 8888 </dev/null; echo code $?'")
+            .find("code 1"),
+        std::string::npos);
+
+    // The hub listens at the gateway.
+    net::Endpoint at;
+    at.host = spawner().hub_listen_address();
+    auto listener = net::Listener::open(harness.io.get_executor(), at);
+    ASSERT_TRUE(listener) << listener.error().message;
+    const auto port = std::to_string(listener->local().port);
+    const auto said =
+        inside(*second, "sh -c 'nc -w 2 " + at.host + " " + port + " </dev/null; echo code $?'");
+    EXPECT_NE(said.find("code 0"), std::string::npos) << said;
+}
+
+TEST_F(DockerSpawnerTest, DevicesInsideAreThoseOfTheLeaseWhateverTheImageSays) {
+    const auto leased = plan(1);
+    auto without = plan(2);
+    without.devices.clear();
+    without.lease.reset();
+    const auto first = start(leased);
+    const auto second = start(without);
+    ASSERT_TRUE(first) << first.error().message << first.error().detail;
+    ASSERT_TRUE(second) << second.error().message << second.error().detail;
+    EXPECT_NE(inside(*first, "env").find("NVIDIA_VISIBLE_DEVICES=GPU-aaaa,GPU-bbbb"), std::string::npos);
+    EXPECT_NE(inside(*second, "env").find("NVIDIA_VISIBLE_DEVICES=void"), std::string::npos);
+    EXPECT_TRUE(harness.run(spawner().verify(leased, first->state, soon())));
+    EXPECT_TRUE(harness.run(spawner().verify(without, second->state, soon())));
+    EXPECT_FALSE(harness.run(spawner().verify(leased, second->state, soon())));
+    EXPECT_FALSE(harness.run(spawner().verify(without, first->state, soon())));
+}
+
+TEST_F(DockerSpawnerTest, PlainDeviceNodesAreHandedOver) {
+    use([](auto& options) {
+        options.gpu_mode = "devices";
+        options.devices = {"/dev/full"};
+    });
+    auto wanted = plan(1);
+    wanted.device_paths = {{"GPU-aaaa", "/dev/zero"}, {"GPU-bbbb", "/dev/random"}};
+    const auto endpoint = start(wanted);
+    ASSERT_TRUE(endpoint) << endpoint.error().message << endpoint.error().detail;
+    EXPECT_TRUE(harness.run(spawner().verify(wanted, endpoint->state, soon())));
+    EXPECT_EQ(
+        inspect(*endpoint, "{{range .HostConfig.Devices}}{{.PathOnHost}} {{end}}"),
+        "/dev/full /dev/zero /dev/random ");
+}
+
+TEST_F(DockerSpawnerTest, ContainerThatEndsAtOnceSaysItsLastLines) {
+    auto broken = plan(1);
+    broken.profile.command = {"sh", "-c", "echo starting; echo the disk is full >&2; exit 3"};
+    auto result = start(broken);
+    if (result) {  // it lived long enough to be seen running
+        Status status;
+        harness.run_until(
+            [&] {
+                status = *harness.run(spawner().poll(broken, result->state, soon()));
+                return status.liveness == Liveness::gone;
+            },
+            10s);
+        EXPECT_EQ(status.exit_code, 3);
+        EXPECT_EQ(status.last_log_lines, "starting\nthe disk is full");
+        return;
+    }
+    EXPECT_TRUE(result.error().is(SpawnErrc::exited_early));
+    EXPECT_NE(result.error().message.find("exit code 3"), std::string::npos) << result.error().message;
+    EXPECT_NE(result.error().message.find("the disk is full"), std::string::npos) << result.error().message;
+}
+
+TEST_F(DockerSpawnerTest, UnknownImageIsTheUsersNews) {
+    use([](auto& options) { options.pull = false; });
+    auto unknown = plan(1);
+    unknown.profile.image = "berth-test-no-such-image:1";
+    const auto refused = start(unknown);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(SpawnErrc::image_not_found));
+    EXPECT_TRUE(refused.error().message.starts_with(
+        "The image 'berth-test-no-such-image:1' is not on this machine and could not be fetched: "))
+        << refused.error().message;
+    EXPECT_TRUE(found().empty());
+}
+
+TEST_F(DockerSpawnerTest, ImageThatCannotBeFetchedIsTheSame) {
+    auto unknown = plan(1);
+    unknown.profile.image = "localhost:1/berth-test/no-such-image:1";  // nothing listens there
+    const auto refused = start(unknown);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(SpawnErrc::image_not_found)) << refused.error().message;
+    EXPECT_NE(refused.error().message.find("could not be fetched: "), std::string::npos)
+        << refused.error().message;
+}
+
+TEST_F(DockerSpawnerTest, ProgramThatIsNotInTheImage) {
+    auto broken = plan(1);
+    broken.profile.command = {"/nowhere/jupyterhub-singleuser"};
+    const auto refused = start(broken);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(SpawnErrc::bad_request) || refused.error().is(SpawnErrc::exited_early))
+        << refused.error().message;
+}
+
+TEST_F(DockerSpawnerTest, ForeignContainerOfTheSameNameIsLeftAlone) {
+    const auto mine = plan(1);
+    const auto name =
+        subject.options.name_template.substr(0, subject.options.name_template.find('{')) + "ann-201--gpu";
+    output_of("docker create --name " + name + " " + kImage);
+    const auto refused = start(mine);
+    EXPECT_TRUE(stop(mine));
+    EXPECT_EQ(output_of("docker inspect -f '{{.State.Status}}' " + name), "created");
+    output_of("docker rm -f " + name);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("docker.name_template"), std::string::npos)
+        << refused.error().message;
+}
+
+TEST_F(DockerSpawnerTest, LimitsVolumesAndLabelsArriveAtTheEngine) {
+    use([](auto& options) {
+        options.volumes = {{"berth-test-home-{username}", "/home/jovyan", false}, {"/tmp", "/shared", true}};
+    });
+    auto limited = plan(1);
+    limited.profile.memory = Bytes{64 << 20};
+    limited.profile.cpus = 0.5;
+    const auto endpoint = start(limited);
+    ASSERT_TRUE(endpoint) << endpoint.error().message << endpoint.error().detail;
+    EXPECT_EQ(
+        inspect(*endpoint, "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.ShmSize}}"),
+        "67108864 500000000 1073741824");
+    EXPECT_EQ(
+        inspect(
+            *endpoint,
+            "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.AutoRemove}} {{.HostConfig.SecurityOpt}}"),
+        "no false [no-new-privileges]");
+    EXPECT_NE(inside(*endpoint, "mount").find("/home/jovyan"), std::string::npos);
+    EXPECT_NE(inside(*endpoint, "sh -c 'echo x >/shared/berth-test'").find("Read-only"), std::string::npos);
+    EXPECT_EQ(
+        output_of("docker volume inspect -f '{{index .Labels \"berth.user\"}}' berth-test-home-ann-201"),
+        "ann 1");
+    ASSERT_TRUE(stop(limited));
+    EXPECT_EQ(
+        output_of("docker volume ls -q -f name=berth-test-home-ann-201"),
+        "berth-test-home-ann-201");  // homes stay
+    output_of("docker volume rm berth-test-home-ann-201");
+}
+
+TEST_F(DockerSpawnerTest, RunningOutOfMemoryIsTold) {
+    auto small = plan(1);
+    small.profile.memory = Bytes{8 << 20};
+    small.profile.command = {
+        "sh", "-c", "sleep 0.2; yes | head -c 200000000 | { read x; a=$x; while true; do a=$a$a; done; }"};
+    std::optional<Status> end;
+    const bool* watching = nullptr;
+    bool connected = false;
+    watching = &connected;
+    auto on_gone = [&](ServerId, std::int64_t, const Status& status) { end = status; };
+    auto on_gap = [&] { connected = true; };
+    harness.scope.spawn("watch", OnStop::cancel, spawner().watch(small.instance, on_gone, on_gap));
+    ASSERT_TRUE(harness.run_until([&] { return *watching; }, 5s));
+    const auto started = start(small);
+    if (!started) {
+        EXPECT_TRUE(started.error().is(SpawnErrc::out_of_memory)) << started.error().message;
+        return;
+    }
+    ASSERT_TRUE(harness.run_until([&] { return end.has_value(); }, 20s));
+    EXPECT_TRUE(end->out_of_memory);
+}
+
+TEST_F(DockerSpawnerTest, NetworkRemovedByHandIsMadeAgainWithTheSameGateway) {
+    use([](auto& options) { options.network = "berth-test-" + std::to_string(::getpid()); });
+    const auto gateway = spawner().hub_listen_address();
+    output_of("docker network rm " + subject.options.network);
+    const auto endpoint = start(plan(1));
+    EXPECT_TRUE(endpoint) << endpoint.error().message << endpoint.error().detail;
+    EXPECT_EQ(spawner().hub_listen_address(), gateway);
+    EXPECT_TRUE(stop(plan(1)));
+    output_of("docker network rm " + subject.options.network);
+}
+
+TEST_F(DockerSpawnerTest, EngineThatDoesNotAnswerIsTheAdministratorsNews) {
+    subject.options.host = "unix:///nowhere/docker.sock";
+    subject.restart_hub();
+    for (const auto& error :
+         {harness.run(spawner().check(soon())).error(), start(plan(1)).error(), stop(plan(1)).error()}) {
+        EXPECT_TRUE(error.is(SpawnErrc::backend_unreachable)) << error.message;
+        EXPECT_NE(error.detail.find("/nowhere/docker.sock"), std::string::npos);
+    }
+    subject.options.host = "file:///x";
+    subject.restart_hub();
+    EXPECT_NE(harness.run(spawner().check(soon())).error().message.find("docker.host"), std::string::npos);
+}
+
+TEST_F(DockerSpawnerTest, NamesOfEveryKindStart) {
+    std::string umlauts;
+    for (int i = 0; i < 100; ++i)
+        umlauts += "ü";
+    std::int64_t server = 1;
+    for (const auto& name :
+         {std::string("with space"),
+          std::string("has@uni"),
+          std::string("秀樹"),
+          std::string("$p~c|a! ch@rs"),
+          umlauts}) {
+        auto odd = plan(server++);
+        odd.key = {UserName(name), ServerName("")};
+        odd.service_prefix = service_prefix("/", odd.key);
+        const auto endpoint = start(odd);
+        ASSERT_TRUE(endpoint) << name << endpoint.error().message << endpoint.error().detail;
+        EXPECT_EQ(found().at(0).key, odd.key);
+        EXPECT_TRUE(stop(odd));
+    }
+}
+
+}  // namespace
+}  // namespace berth::spawn::test
