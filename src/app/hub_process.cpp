@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-void report_failure(std::string_view task, std::exception_ptr failure) {
+void report_failure(std::string_view task, const std::exception_ptr& failure) {
     std::string what = "not a std::exception";
     try {
         std::rethrow_exception(failure);

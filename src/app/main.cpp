@@ -41,7 +41,7 @@ int config_command(const ConfigFlags& flags) {
         std::cout << config::defaults();
         return 0;
     }
-    if (flags.action == "document") {
+    if (flags.action == "docs") {
         std::cout << config::documentation();
         return 0;
     }
@@ -95,7 +95,7 @@ int run(int argc, char** argv) {
     ConfigFlags flags;
     auto* config_app = app.add_subcommand("config", "Check, show or document the configuration");
     config_app->require_subcommand(1);
-    for (const char* action : {"check", "show", "defaults", "document"}) {
+    for (const char* action : {"check", "show", "defaults", "docs"}) {
         auto* sub = config_app->add_subcommand(action);
         sub->add_option("FILE,--config", flags.file, "Configuration file (YAML)");
         sub->callback([&flags, action] { flags.action = action; });

@@ -115,7 +115,7 @@ constexpr ProblemCase kProblems[] = {
      "berth.yaml:3:5: the api_token of service 'ops' has 3 characters; it must have 8 to 64 (try: openssl "
      "rand -hex 32)"},
     {"NoImage",
-     "spawner: docker\n",
+     "spawner: docker\ndocker: {image: \"\"}\n",
      "berth.yaml: spawner is docker but there is no image: set docker.image, or list profiles that name "
      "theirs"},
     {"DeviceTwice",

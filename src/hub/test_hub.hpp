@@ -9,6 +9,7 @@
 #include "hub/start_server.hpp"
 #include "hub/stop_server.hpp"
 #include "spawn/doubles.hpp"
+#include "store/queries.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 

@@ -250,13 +250,15 @@ awaitable<> exhaust(TaskScope& tests, Listener& listener) {
     EXPECT_TRUE(accepted);
 }
 
-TEST_F(ListenerTest, WaitsOutALackOfDescriptors) {
+// The sanitizers need descriptors themselves and report false errors without any, so this runs in release only.
 #ifdef __SANITIZE_ADDRESS__
-    GTEST_SKIP() << "the sanitizers need descriptors themselves and report false errors without";
-#endif
+[[maybe_unused]] constexpr auto kNotUnderSanitizers = &exhaust;
+#else
+TEST_F(ListenerTest, WaitsOutALackOfDescriptors) {
     auto listener = open("127.0.0.1:0");
     run(exhaust(tests, *listener));
 }
+#endif
 
 awaitable<> expect_connect(Endpoint to, Deadline deadline, NetErrc want) {
     const auto connected = co_await connect(std::move(to), deadline);

@@ -17,17 +17,17 @@ enum class Format { text, json };
 
 class Value {
 public:
-    Value(std::string_view text)
-        : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor): fields read as literals
-    Value(const std::string& text) : value_(text) {}          // NOLINT(google-explicit-constructor)
-    Value(const char* text) : value_(std::string(text)) {}    // NOLINT(google-explicit-constructor)
-    Value(std::int64_t number) : value_(number) {}            // NOLINT(google-explicit-constructor)
-    Value(int number) : value_(std::int64_t{number}) {}       // NOLINT(google-explicit-constructor)
-    Value(unsigned number) : value_(std::int64_t{number}) {}  // NOLINT(google-explicit-constructor)
-    Value(std::size_t number)
-        : value_(static_cast<std::int64_t>(number)) {}  // NOLINT(google-explicit-constructor)
-    Value(double number) : value_(number) {}            // NOLINT(google-explicit-constructor)
-    Value(bool flag) : value_(flag) {}                  // NOLINT(google-explicit-constructor)
+    // Implicit on purpose: fields read as literals. NOLINTBEGIN(google-explicit-constructor)
+    Value(std::string_view text) : value_(std::string(text)) {}
+    Value(const std::string& text) : value_(text) {}
+    Value(const char* text) : value_(std::string(text)) {}
+    Value(std::int64_t number) : value_(number) {}
+    Value(int number) : value_(std::int64_t{number}) {}
+    Value(unsigned number) : value_(std::int64_t{number}) {}
+    Value(std::size_t number) : value_(static_cast<std::int64_t>(number)) {}
+    Value(double number) : value_(number) {}
+    Value(bool flag) : value_(flag) {}
+    // NOLINTEND(google-explicit-constructor)
 
     const std::variant<std::string, std::int64_t, double, bool>& get() const { return value_; }
 

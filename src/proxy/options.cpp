@@ -27,6 +27,14 @@ bool is_control(char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
 }
 
+Result<void> check_url(const std::string& flag, const std::string& url) {
+    if (url.empty()) return boost::system::in_place_value;
+    const auto target = parse_target(url);
+    if (!target) return invalid(flag + " " + url + ": " + target.error().message);
+    if (target->tls) return invalid(flag + " " + url + ": https is not supported here; write http://.");
+    return boost::system::in_place_value;
+}
+
 }  // namespace
 
 Result<std::pair<std::string, std::string>> parse_custom_header(std::string_view text) {
@@ -56,16 +64,8 @@ Result<void> validate(const ProxyOptions& options) {
     if (!options.error_target.empty() && !options.error_path.empty()) {
         return invalid("--error-target and --error-path exclude each other; give one of them.");
     }
-    if (!options.default_target.empty()) {
-        if (auto target = parse_target(options.default_target); !target) {
-            return invalid("--default-target " + options.default_target + ": " + target.error().message);
-        }
-    }
-    if (!options.error_target.empty()) {
-        if (auto target = parse_target(options.error_target); !target) {
-            return invalid("--error-target " + options.error_target + ": " + target.error().message);
-        }
-    }
+    BERTH_CHECK(check_url("--default-target", options.default_target));
+    BERTH_CHECK(check_url("--error-target", options.error_target));
     if (options.workers > 256) return invalid("--workers is at most 256.");
     if (!options.protocol_rewrite.empty() && options.protocol_rewrite != "http" &&
         options.protocol_rewrite != "https") {

@@ -127,6 +127,8 @@ TEST(RouteTarget, IsTakenApart) {
     EXPECT_EQ(target->query, "a=b");
     EXPECT_EQ(parse_target("http://hub")->port, 80);
     EXPECT_EQ(parse_target("http://hub")->host_field, "hub");
+    EXPECT_EQ(parse_target("https://hub")->origin, "hub:443");
+    EXPECT_TRUE(parse_target("https://hub")->tls);
     EXPECT_EQ(parse_target("http://[::1]:81/")->host, "::1");
     EXPECT_EQ(parse_target("http+unix://%2Frun%2Fx.sock/y")->socket_path, "/run/x.sock");
 }
@@ -149,7 +151,7 @@ TEST(RouteTarget, RefusesWhatIsNone) {
         ASSERT_FALSE(target) << bad;
         EXPECT_TRUE(target.error().is(TargetErrc::malformed)) << bad;
     }
-    EXPECT_TRUE(parse_target("https://h").error().is(TargetErrc::scheme_not_supported));
+    EXPECT_TRUE(parse_target("ftp://h").error().is(TargetErrc::scheme_not_supported));
 }
 
 }  // namespace

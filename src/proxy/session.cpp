@@ -201,6 +201,7 @@ void Session::begin_exchange() {
     route_ = find_route(target, host, undecodable);
     if (undecodable) return answer_error(500);
     if (!route_) return answer_error(404);
+    if (route_->target.tls) return upstream_failed("https targets are not supported");
 
     const auto& options = worker_.options();
     if (options.auto_rewrite) host_.assign(host);

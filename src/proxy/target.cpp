@@ -54,12 +54,13 @@ bool read_authority(std::string_view authority, Target& target) {
         target.host = authority.substr(0, colon);
         if (colon != std::string_view::npos) port = authority.substr(colon + 1);
     }
-    target.port = 80;
+    target.port = target.tls ? 443 : 80;
+    const auto usual_port = target.port;
     if (target.host.empty() || (!port.empty() && !read_port(port, target.port))) return false;
     const bool is_v6 = target.host.find(':') != std::string::npos;
     const std::string shown = is_v6 ? "[" + target.host + "]" : target.host;
     target.origin = shown + ":" + std::to_string(target.port);
-    target.host_field = target.port == 80 ? shown : target.origin;
+    target.host_field = target.port == usual_port ? shown : target.origin;
     return true;
 }
 
@@ -92,10 +93,11 @@ Result<Target> parse_target(std::string_view url) {
         target.path.pop_back();
 
     const bool is_unix = scheme == "http+unix" || scheme == "unix+http";
-    if (!is_unix && scheme != "http") {
+    target.tls = scheme == "https";
+    if (!is_unix && !target.tls && scheme != "http") {
         return Error{
             TargetErrc::scheme_not_supported,
-            "The target \"" + ellipsized(url, 200) + "\" is not http:// or http+unix://."};
+            "The target \"" + ellipsized(url, 200) + "\" is not http://, https:// or http+unix://."};
     }
     if (!(is_unix ? read_socket(authority, target) : read_authority(authority, target)))
         return malformed(url);

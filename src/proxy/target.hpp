@@ -18,6 +18,7 @@ struct Target {
     std::string origin;  // "10.0.3.7:8888" or "unix:/run/x.sock": what connections are pooled by
     std::string host;    // name or address without brackets; empty for a Unix socket
     std::uint16_t port = 0;
+    bool tls = false;         // https: stored and shown, but answered with 503 until the proxy speaks TLS to targets
     std::string socket_path;  // not empty: a Unix socket
     std::string host_field;   // what Host says with --change-origin; the port left out when it is 80
     std::string path;         // the target's own path without a slash at its end; "" for the root
@@ -26,8 +27,8 @@ struct Target {
     bool is_unix() const { return !socket_path.empty(); }
 };
 
-// http://host[:port][/path][?query], http+unix://{percent-encoded path}[/path], unix+http://...
-// Errors: malformed, scheme_not_supported (https, until the proxy speaks TLS to targets).
+// http[s]://host[:port][/path][?query], http+unix://{percent-encoded path}[/path], unix+http://...
+// Errors: malformed, scheme_not_supported.
 Result<Target> parse_target(std::string_view url);
 
 }  // namespace berth::proxy

@@ -22,7 +22,7 @@ namespace berth::spawn::test {
 using namespace std::chrono_literals;
 
 inline Deadline soon() {
-    return Deadline::in(45s);
+    return Deadline::in(100s);
 }
 
 template <class Subject>
@@ -42,6 +42,7 @@ protected:
             auto leftover = plan(number_of(found.server), found.generation);
             (void)harness.run(spawner().stop(leftover, found.endpoint.state, soon()));
         }
+        harness.finish();  // before the subject goes: a watch refers to it
     }
 
     Spawner& spawner() { return subject.spawner(); }

@@ -16,25 +16,28 @@ class Harness {
 public:
     Harness() = default;
     Harness(const Harness&) = delete;
-    ~Harness() {
+    ~Harness() { finish(); }
+
+    // Ends what still runs. What the tasks refer to must outlive this call.
+    void finish() {
         bool stopped = false;
         supervisor_.spawn("stop", OnStop::cancel, stop_then_note(&scope, &stopped));
         run_until([&] { return stopped && supervisor_.live() == 0; });
     }
 
-    // The answer of `work`. Throws when it threw, or took longer than a minute.
+    // The answer of `work`. Throws when it threw, or took longer than two minutes.
     template <class T>
     T run(awaitable<T> work) {
         std::optional<T> answer;
         scope.spawn("test", OnStop::cancel, keep(std::move(work), &answer));
         if (!run_until([&] { return answer.has_value() || failure_; }))
-            throw std::runtime_error("not done in a minute");
+            throw std::runtime_error("not done in two minutes");
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return std::move(*answer);
     }
     // Lets the background tasks go on until `done`; false when that took longer than `limit`.
     template <class Done>
-    bool run_until(Done done, std::chrono::seconds limit = std::chrono::seconds{60}) {
+    bool run_until(Done done, std::chrono::seconds limit = std::chrono::seconds{120}) {
         const auto end = std::chrono::steady_clock::now() + limit;
         while (!done()) {
             if (std::chrono::steady_clock::now() > end) return false;

@@ -41,7 +41,7 @@ class Visitor:
         self.hub, self.name = hub, name
         self.context = browser.new_context(viewport=chrome.SIZE)
         self.page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(90_000)
 
     def accept_link(self, link, **fields):
         self.page.goto(link)
@@ -148,12 +148,12 @@ def the_main_job(hub, browser, variable, shots):
     bob.page.wait_for_url(re.compile("/hub/login"))
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_with_docker(docker_berth, browser, stand_in):
     the_main_job(docker_berth(config(), **stand_in), browser, "NVIDIA_VISIBLE_DEVICES", "docker")
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_with_local_processes(local_berth, browser, stand_in):
     the_main_job(local_berth(config(), **stand_in), browser, "CUDA_VISIBLE_DEVICES", "local")
 
@@ -164,6 +164,7 @@ def test_pages_on_a_phone_and_in_the_dark(local_berth, browser):
                           "dark": {"viewport": chrome.SIZE, "color_scheme": "dark"}}.items():
         context = browser.new_context(**options)
         page = context.new_page()
+        page.set_default_timeout(90_000)
         wrong = []
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))

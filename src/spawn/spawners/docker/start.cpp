@@ -72,7 +72,7 @@ DockerSpawner::DockerSpawner(net::Endpoint at, config::DockerOptions options, co
       network_(engine_, options_.network) {}
 
 std::string DockerSpawner::hub_listen_address() const {
-    return options_.hub_address.empty() ? network_.gateway() : options_.hub_address;
+    return network_.gateway();
 }
 
 awaitable<Result<void>> DockerSpawner::check(Deadline deadline) {
