@@ -6,12 +6,15 @@ peer, and the goal: {"what", "unit", "berth", "peers": {name: value}, "goal": te
 
 import importlib
 import json
+import os
 import pathlib
 import sys
 import time
 import traceback
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from tests.support import venvs  # noqa: E402
 
 # In the order of issue 3 §10.5.
 NAMES = ["spawn", "launcher", "health", "memory", "api", "allocator", "proxy"]
@@ -51,6 +54,8 @@ def main():
     if unknown := [name for name in names if name not in NAMES]:
         print(f"no benchmark {', '.join(unknown)}; there are: {', '.join(NAMES)}", file=sys.stderr)
         return 2
+    if "proxy" in (names or NAMES) and "CHP" not in os.environ:
+        os.environ["CHP"] = str(venvs.configurable_http_proxy())
     report, rows, broken = {}, [], False
     for name in names or NAMES:
         began = time.monotonic()

@@ -37,7 +37,7 @@ packages_of() {
             esac
             ;;
         lint) echo "clang-format-19 clang-tidy-19 clang-19" ;;
-        bench) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light ;;
+        bench) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] && echo wrk || echo "nginx-light wrk" ;;
     esac
 }
 

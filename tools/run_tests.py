@@ -17,8 +17,8 @@ sys.path.insert(0, str(ROOT))
 from tests.support import venvs  # noqa: E402
 
 REPORTS = ROOT / "build" / "reports"
-SUITES = ["checks", "unit", "property", "integration", "matrix", "e2e"]
-PYTEST_SUITES = ["integration", "matrix", "e2e"]
+SUITES = ["checks", "unit", "property", "conformance", "integration", "matrix", "e2e"]
+PYTEST_SUITES = ["conformance", "integration", "matrix", "e2e"]
 CHECKS = {"layers": ["tools/check_layers.py"], "sizes": ["tools/check_sizes.py"], "coroutines": ["tools/lint_coroutines.py"]}
 JOBS = os.environ.get("BERTH_JOBS", "2")
 PROPERTY = "*Property*"
@@ -160,7 +160,7 @@ def main():
         preparing = []
         if {"integration", "e2e"} & set(wanted):
             preparing.append(pool.submit(prepare_images))
-        if set(PYTEST_SUITES) & set(wanted):
+        if {"integration", "matrix", "e2e"} & set(wanted):
             versions = list(venvs.JUPYTERHUB_VERSIONS) if "matrix" in wanted else ["6.1.1"]
             preparing.append(pool.submit(prepare_venvs, versions))
         if "checks" in wanted:

@@ -356,12 +356,7 @@ awaitable<> HubProcess::Rooms::open_backend() {
             co_return;
         }
         for_servers.emplace(
-            connections,
-            std::move(*listener),
-            "servers",
-            server_limits(),
-            false,
-            api->handler_for_servers());
+            connections, std::move(*listener), "servers", server_limits(), false, api->handler_for_servers());
         for_servers->start();
     }
     context->api_url =

@@ -116,7 +116,7 @@ constexpr ProblemCase kProblems[] = {
      "rand -hex 32)"},
     {"NoImage",
      "spawner: docker\ndocker: {image: \"\"}\n",
-     "berth.yaml: spawner is docker but there is no image: set docker.image, or list profiles that name "
+     "berth.yaml:2:10: spawner is docker but there is no image: set docker.image, or list profiles that name "
      "theirs"},
     {"DeviceTwice",
      "gpu: {devices: [GPU-a, GPU-a]}\n",

@@ -250,7 +250,8 @@ awaitable<> exhaust(TaskScope& tests, Listener& listener) {
     EXPECT_TRUE(accepted);
 }
 
-// The sanitizers need descriptors themselves and report false errors without any, so this runs in release only.
+// The sanitizers need descriptors themselves and report false errors without any, so this runs in release
+// only.
 #ifdef __SANITIZE_ADDRESS__
 [[maybe_unused]] constexpr auto kNotUnderSanitizers = &exhaust;
 #else

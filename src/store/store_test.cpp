@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -421,16 +422,22 @@ TEST_F(StoreTest, TheDatabaseIsReadableByItsOwnerOnly) {
     }
 }
 
+// Processor time of the whole process: what waits for the disk or a busy machine does not count.
 TEST_F(StoreTest, AThousandUsersInOneChangeTakeWellUnderATenthOfASecond) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    constexpr double kMostMilliseconds = 5000;
+#else
+    constexpr double kMostMilliseconds = 100;
+#endif
     open();
-    const auto begin = std::chrono::steady_clock::now();
+    const auto begin = std::clock();
     ASSERT_TRUE(commit([](Transaction& tx) {
         for (std::int64_t n = 1; n <= 1000; ++n)
             insert(tx, user(n, "user" + std::to_string(n)));
     }));
-    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-    RecordProperty("milliseconds", std::to_string(took.count()));
-    EXPECT_LT(took.count(), 500) << "far above what it takes, for slow machines";
+    const double took = 1000.0 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    RecordProperty("milliseconds", std::to_string(took));
+    EXPECT_LT(took, kMostMilliseconds);
 }
 
 }  // namespace

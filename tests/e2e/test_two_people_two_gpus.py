@@ -148,12 +148,12 @@ def the_main_job(hub, browser, variable, shots):
     bob.page.wait_for_url(re.compile("/hub/login"))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_with_docker(docker_berth, browser, stand_in):
     the_main_job(docker_berth(config(), **stand_in), browser, "NVIDIA_VISIBLE_DEVICES", "docker")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_with_local_processes(local_berth, browser, stand_in):
     the_main_job(local_berth(config(), **stand_in), browser, "CUDA_VISIBLE_DEVICES", "local")
 

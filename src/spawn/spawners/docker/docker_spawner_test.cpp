@@ -31,7 +31,7 @@ TEST_F(DockerSpawnerTest, ContainersCannotReachEachOtherButTheGateway) {
     ASSERT_TRUE(second);
     ASSERT_TRUE(answers(first->url));  // from the host, as the proxy does
     EXPECT_NE(
-        inside(*second, "sh -c 'nc -w 2 " + host_of(*first) + " 8888 </dev/null; echo code $?'")
+        inside(*second, "sh -c 'nc -w 2 " + host_of(*first) + " 8888 -e /bin/busybox true; echo code $?'")
             .find("code 1"),
         std::string::npos);
 
@@ -42,7 +42,7 @@ TEST_F(DockerSpawnerTest, ContainersCannotReachEachOtherButTheGateway) {
     ASSERT_TRUE(listener) << listener.error().message;
     const auto port = std::to_string(listener->local().port);
     const auto said =
-        inside(*second, "sh -c 'nc -w 2 " + at.host + " " + port + " </dev/null; echo code $?'");
+        inside(*second, "sh -c 'nc -w 2 " + at.host + " " + port + " -e /bin/busybox true; echo code $?'");
     EXPECT_NE(said.find("code 0"), std::string::npos) << said;
 }
 
