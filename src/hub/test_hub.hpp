@@ -107,10 +107,10 @@ struct TestHub {
     T run(awaitable<T> work) {
         std::optional<T> answer;
         bool done = false;
-        asio::co_spawn(
+        asio::co_spawn(  // lint: coroutine-ok the test owns it
             io,
             std::move(work),
-            [&](std::exception_ptr failure, T value) {  // lint: coroutine-ok the test owns it
+            [&](std::exception_ptr failure, T value) {
                 if (failure) std::rethrow_exception(failure);
                 answer.emplace(std::move(value));
                 done = true;
@@ -123,8 +123,10 @@ struct TestHub {
 
     // As kill -9 would: nothing is said to the backend, memory is gone, rows stay.
     void close() {
-        asio::co_spawn(
-            io, scope.stop(1ms), [](std::exception_ptr) {});  // lint: coroutine-ok the test owns it
+        asio::co_spawn(  // lint: coroutine-ok the test owns it
+            io,
+            scope.stop(1ms),
+            [](std::exception_ptr) {});
         io.restart();
         while (scope.live() > 0)
             io.run_one();

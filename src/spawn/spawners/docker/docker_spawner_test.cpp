@@ -122,13 +122,23 @@ TEST_F(DockerSpawnerTest, ImageThatCannotBeFetchedIsTheSame) {
         << refused.error().message;
 }
 
-TEST_F(DockerSpawnerTest, ProgramThatIsNotInTheImage) {
+TEST_F(DockerSpawnerTest, ProgramThatIsNotInTheImageIsNamedInTheLastLines) {
     auto broken = plan(1);
     broken.profile.command = {"/nowhere/jupyterhub-singleuser"};
-    const auto refused = start(broken);
-    ASSERT_FALSE(refused);
-    EXPECT_TRUE(refused.error().is(SpawnErrc::bad_request) || refused.error().is(SpawnErrc::exited_early))
-        << refused.error().message;
+    const auto result = start(broken);
+    if (!result) {
+        EXPECT_NE(result.error().message.find("/nowhere/"), std::string::npos) << result.error().message;
+        return;
+    }
+    Status status;  // the init process ran and found it out
+    harness.run_until(
+        [&] {
+            status = *harness.run(spawner().poll(broken, result->state, soon()));
+            return status.liveness == Liveness::gone;
+        },
+        std::chrono::seconds{10});
+    EXPECT_EQ(status.exit_code, 127);
+    EXPECT_NE(status.last_log_lines.find("/nowhere/"), std::string::npos) << status.last_log_lines;
 }
 
 TEST_F(DockerSpawnerTest, ForeignContainerOfTheSameNameIsLeftAlone) {
