@@ -53,6 +53,7 @@ class Subject:
     def read(self):
         count = self.requests
         self.timed("user", count, lambda: [self.client.ask("GET", f"/users/user0x{n % 100}") for n in range(count)])
+        assert len(json.loads(self.client.ask("GET", "/users?limit=100&offset=100"))) == 100
         pages = max(10, count // 10)
         self.timed("page", pages, lambda: [self.client.ask("GET", f"/users?limit=100&offset={100 * (n % 5)}")
                                            for n in range(pages)])

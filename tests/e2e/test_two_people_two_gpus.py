@@ -105,6 +105,7 @@ def the_main_job(hub, browser, variable, shots):
     ann.page.wait_for_selector('input[name="profile"]')
     chrome.shoot(ann.page, f"{shots}-start")
     ann.start()
+    ann.page.wait_for_selector(".steps li")
     chrome.shoot(ann.page, f"{shots}-pending")
     of_ann = ann.cell(variable)
     chrome.shoot(ann.page, f"{shots}-lab")
