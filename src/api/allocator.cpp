@@ -101,14 +101,9 @@ awaitable<Result<http::Response>> post_allocator_release(Dependencies& hub, Call
         co_return error;
     }
     if (const auto row = *released) {
-        const auto audit = audit_of(call, "gpu.release", *text);
-        store::Change change = [row = *row, audit](store::Transaction& t) {
-            store::update(t, row);
-            store::end_usage(t, row.id, row.released_at.value_or(audit.at), row.end_reason);
-            store::insert(t, audit);
-        };
-        BERTH_CO_CHECK(co_await hub.store.commit(std::move(change)));
-        hub.leases.apply(*row);
+        std::vector<store::LeaseRow> ended{*row};
+        BERTH_CO_CHECK(co_await hub.facade.commit_ended(
+            hub.store, std::move(ended), audit_of(call, "gpu.release", *text)));
     }
     co_return http::Response::json(200, counters(hub));
 }

@@ -30,8 +30,9 @@ json::object failed_event(const hub::Server& server) {
     return {{"progress", 100}, {"failed", true}, {"message", message}};
 }
 
+// Also while what the failed start left behind is still being removed.
 bool has_failed(const hub::Server& server) {
-    return !server.active() && (server.failure || server.row.lifecycle == hub::Lifecycle::failed);
+    return server.failure || server.row.lifecycle == hub::Lifecycle::failed;
 }
 
 // The last event, once there is one.

@@ -293,8 +293,14 @@ awaitable<Result<void>> HubProcess::Rooms::open_proxy() {
 }
 
 awaitable<Result<void>> HubProcess::Rooms::make_first_admin_link() {
-    if (options.authentication.method != "password" || !directory->without_admin()) co_return Result<void>{};
-    BERTH_CO_TRY(const auto token, co_await directory->create_invite(std::nullopt, now_utc(), 24h));
+    if (options.authentication.method != "password" || !directory->without_admin_password())
+        co_return Result<void>{};
+    // An administrator whom the configuration lists sets a password by it; where none is listed, one is made.
+    std::optional<UserId> listed;
+    for (const auto* user : directory->users_by_id()) {
+        if (user->row.admin && !listed) listed = user->id();
+    }
+    BERTH_CO_TRY(const auto token, co_await directory->create_invite(listed, now_utc(), 24h));
     first_admin_link = hub_url("hub/invite?token=" + token.reveal());
     co_return Result<void>{};
 }
@@ -377,15 +383,8 @@ awaitable<> HubProcess::Rooms::housekeeping() {
     for (;;) {
         auto over = facade->expire(now_utc());
         if (!over.empty()) {
-            store::Change change = [over](store::Transaction& t) {
-                for (const auto& lease : over)
-                    store::update(t, lease);
-            };
-            auto ended = co_await store->commit(std::move(change));
-            if (ended) {
-                for (const auto& lease : over)
-                    leases->apply(lease);
-            }
+            auto ended = co_await facade->commit_ended(*store, std::move(over), std::nullopt);
+            if (!ended) log::warn("lease.end_delayed", {{"detail", ended.error().detail}});
         }
         if (std::chrono::steady_clock::now() >= next_purge) {
             auto purged = co_await directory->purge_expired(now_utc());

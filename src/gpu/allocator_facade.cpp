@@ -1,5 +1,7 @@
 #include "gpu/allocator_facade.hpp"
 
+#include "store/queries.hpp"
+
 #include <algorithm>
 
 namespace berth::gpu {
@@ -80,6 +82,26 @@ std::vector<store::LeaseRow> AllocatorFacade::expire(Timestamp now) const {
         if (auto row = leases_.release(id, now, "time to live over")) rows.push_back(*std::move(row));
     }
     return rows;
+}
+
+awaitable<Result<void>> AllocatorFacade::commit_ended(
+    store::Store& store, std::vector<store::LeaseRow> ended, std::optional<store::AuditRow> audit) {
+    store::Change change = [ended, audit](store::Transaction& t) {
+        for (const auto& row : ended)
+            store::end_lease(t, row);
+        if (audit) store::insert(t, *audit);
+    };
+    BERTH_CO_CHECK(co_await store.commit(std::move(change)));
+    for (const auto& row : ended)
+        leases_.apply(row);
+    auto left_out = forget_left_out();
+    if (!left_out.empty()) {
+        store.commit_later([left_out](store::Transaction& t) {
+            for (const auto& uuid : left_out)
+                store::remove_device(t, uuid);
+        });
+    }
+    co_return Result<void>{};
 }
 
 std::vector<std::pair<DeviceUuid, std::uint32_t>> AllocatorFacade::list() const {

@@ -7,6 +7,7 @@
 // Until populate() is called (also after a restart) the list is every device the hub knows, in device order.
 #pragma once
 
+#include "async/awaitable.hpp"
 #include "gpu/devices.hpp"
 #include "gpu/leases.hpp"
 #include "store/store.hpp"
@@ -45,6 +46,12 @@ public:
 
     // Leases whose time is over, as rows to commit and then Leases::apply().
     std::vector<store::LeaseRow> expire(Timestamp now) const;
+
+    // Commits what release() or expire() ended, with `audit` when there is one, then applies it; devices that
+    // were left out of the list and have no lease any more are forgotten. Error: StoreErrc::unavailable, and
+    // the leases stay.
+    awaitable<Result<void>> commit_ended(
+        store::Store& store, std::vector<store::LeaseRow> ended, std::optional<store::AuditRow> audit);
 
     // Live leases on each device of the list, in its order; those left out but still leased follow.
     std::vector<std::pair<DeviceUuid, std::uint32_t>> list() const;

@@ -107,7 +107,7 @@ public:
     // The row is durable. A released one gives its devices back; one whose lease has ended is ignored.
     void apply(const store::LeaseRow& row);
 
-    // Usage intervals to insert in the commit of activate(); store::end_usage() goes into that of release().
+    // Usage intervals to insert in the commit of activate(); store::end_lease() goes into that of release().
     std::vector<store::UsageIntervalRow> usage_of(
         const store::LeaseRow& row, store::Ids& ids, Timestamp begin) const;
 

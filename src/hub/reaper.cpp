@@ -140,16 +140,12 @@ awaitable<> Reaper::mark_gone(
         }
         auto credentials = identity::remove_server_credentials(context_.directory, row.id, server->key);
         const auto audit = audit_of(*server, "server.end", failure ? "failed" : "ok", end_reason);
-        store::Change change =
-            [row, lease, audit, now, end_reason, write = credentials.write](store::Transaction& t) {
-                store::update(t, row);
-                if (lease) {
-                    store::update(t, *lease);
-                    store::end_usage(t, lease->id, now, end_reason);
-                }
-                write(t);
-                store::insert(t, audit);
-            };
+        store::Change change = [row, lease, audit, write = credentials.write](store::Transaction& t) {
+            store::update(t, row);
+            if (lease) store::end_lease(t, *lease);
+            write(t);
+            store::insert(t, audit);
+        };
         const auto committed = co_await context_.store.commit(std::move(change));
         if (committed) {
             if (lease) context_.leases.apply(*lease);

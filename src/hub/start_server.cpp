@@ -69,10 +69,14 @@ Error stop_reason(const Server& server) {
 }  // namespace
 
 std::vector<config::Profile> StartServer::profiles() const {
-    return profiles_in_force(context_.options, context_.inventory.devices().size());
+    const auto& devices = context_.inventory.devices();
+    const auto ours =
+        std::count_if(devices.begin(), devices.end(), [](const auto& device) { return !device.facade_only; });
+    return profiles_in_force(context_.options, static_cast<std::size_t>(ours));
 }
 
 awaitable<Result<void>> StartServer::begin(access::Permit permit, ServerKey key, StartRequest request) {
+    if (undecided_) (void)co_await decided_.wait_until(Deadline::in(10s));
     const auto claim = co_await context_.servers.claim(key);
     auto server = context_.servers.find(key);
     if (server && server->ready()) BERTH_CO_CHECK(co_await settle_unnoticed_end(server));

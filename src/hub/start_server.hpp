@@ -4,6 +4,7 @@
 #pragma once
 
 #include "access/permit.hpp"
+#include "async/notifier.hpp"
 #include "hub/context.hpp"
 #include "hub/errors.hpp"
 #include "hub/profiles.hpp"
@@ -23,10 +24,13 @@ struct StartRequest {
 
 class StartServer {
 public:
-    StartServer(Context& context, Reaper& reaper) : context_(context), reaper_(reaper) {}
+    StartServer(Context& context, Reaper& reaper)
+        : context_(context), reaper_(reaper), decided_(context.scope.executor()) {}
 
     // Returns once the intent (row, lease, credentials) is durable; the start goes on. A start already in
-    // flight is a success. Errors: HubErrc and gpu::DeviceErrc, each naming the rule; StoreErrc::unavailable.
+    // flight is a success. Until the first open() or close() it waits, at most 10 s: the hub has just started
+    // and does not know yet which servers run. Errors: HubErrc and gpu::DeviceErrc, each naming the rule;
+    // StoreErrc::unavailable.
     awaitable<Result<void>> begin(access::Permit permit, ServerKey key, StartRequest request);
     // Waits while the server is starting, at most until `deadline`. True: it is ready; false: still starting.
     // Error: why the start failed.
@@ -37,11 +41,16 @@ public:
 
     // What the hub would grant now, for the form: the profiles in force.
     std::vector<config::Profile> profiles() const;
-    void open() { closed_because_.clear(); }                                   // after the first reconcile
-    void close(std::string because) { closed_because_ = std::move(because); }  // a sentence for the person
+    void open() { decide({}); }                                      // after the first reconcile
+    void close(std::string because) { decide(std::move(because)); }  // a sentence for the person
 
 private:
     struct Intent;
+    void decide(std::string closed_because) {
+        undecided_ = false;
+        closed_because_ = std::move(closed_because);
+        decided_.notify_all();
+    }
     Result<void> admit(const ServerKey& key, const Server* server) const;
     awaitable<Result<void>> settle_unnoticed_end(std::shared_ptr<Server> server);
     Result<Intent> prepare(const ServerKey& key, const Server* existing, const StartRequest& request);
@@ -62,6 +71,8 @@ private:
 
     Context& context_;
     Reaper& reaper_;
+    bool undecided_ = true;  // neither open() nor close() was called yet
+    Notifier decided_;
     std::string closed_because_ =
         "The hub has just started and is looking for running servers. Try again in a moment.";
 };

@@ -66,8 +66,8 @@ std::vector<LeaseRow> leases_of_server(Transaction&, ServerId);
 void insert(Transaction&, const QueueEntryRow&);
 void remove_queue_entry(Transaction&, std::int64_t id);
 void insert(Transaction&, const UsageIntervalRow&);
-// Ends the open intervals of a lease.
-void end_usage(Transaction&, LeaseId, Timestamp end, const std::string& reason);
+// Updates a lease that has ended (`released_at` is set) and ends its open usage intervals with it.
+void end_lease(Transaction&, const LeaseRow&);
 
 void insert(Transaction&, const AuditRow&);
 struct AuditFilter {

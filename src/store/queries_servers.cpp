@@ -170,11 +170,12 @@ void insert(Transaction& tx, const UsageIntervalRow& row) {
         {row.id, row.lease, row.device, row.user, row.share, row.begin, row.end, row.end_reason});
 }
 
-void end_usage(Transaction& tx, LeaseId lease, Timestamp end, const std::string& reason) {
+void end_lease(Transaction& tx, const LeaseRow& row) {
+    update(tx, row);
     tx.execute(
         "update usage_intervals set end_at = :end_at, end_reason = :reason where lease_id = :id and end_at "
         "is null",
-        {end, reason, lease});
+        {row.released_at, row.end_reason, row.id});
 }
 
 void insert(Transaction& tx, const AuditRow& row) {
