@@ -123,7 +123,7 @@ std::string form_decode(std::string_view text) {
             out += text[i] == '+' ? ' ' : text[i];
         }
     }
-    return out;
+    return utf8_or_replaced(std::move(out));
 }
 
 std::string container_escape(std::string_view name) {
@@ -182,6 +182,20 @@ bool is_valid_utf8(std::string_view text) {
         i += length;
     }
     return true;
+}
+
+std::string utf8_or_replaced(std::string text) {
+    if (is_valid_utf8(text)) return text;
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t length = utf8_sequence(text, i);
+        if (length == 0)
+            out += "\uFFFD";
+        else
+            out += std::string_view(text).substr(i, length);
+        i += std::max<std::size_t>(length, 1);
+    }
+    return out;
 }
 
 std::string html_escape(std::string_view text) {

@@ -16,7 +16,8 @@ std::string quote(std::string_view name);
 std::string url_escape_query(std::string_view value);
 // Empty when a '%' is not followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text);
-// application/x-www-form-urlencoded: '+' is a space; undecodable escapes stay as they are.
+// application/x-www-form-urlencoded: '+' is a space, undecodable escapes stay as they are, and what is not
+// UTF-8 becomes U+FFFD (WHATWG URL §5.1).
 std::string form_decode(std::string_view text);
 
 // DockerSpawner's injective escape: [a-z0-9] kept, every other byte '-' and two hex digits.
@@ -27,6 +28,8 @@ std::string_view trim(std::string_view text);  // spaces and tabs
 std::vector<std::string_view> split(std::string_view text, char separator);
 bool equals_ignoring_case(std::string_view a, std::string_view b);
 bool is_valid_utf8(std::string_view text);
+// With U+FFFD for every byte that belongs to no character: what is shown or sent as JSON must be UTF-8.
+std::string utf8_or_replaced(std::string text);
 std::string html_escape(std::string_view text);
 // Cuts to at most `limit` bytes at a character boundary, adding "…" when it cut.
 std::string ellipsized(std::string_view text, std::size_t limit);

@@ -91,7 +91,8 @@ void refuse_connection(const ServerContext& server, net::Socket socket) {
 Connection::Connection(std::shared_ptr<ServerContext> server, net::Socket socket)
     : server_(std::move(server)),
       socket_(std::move(socket)),
-      peer_address_(net::peer_address(socket_.socket())) {
+      peer_address_(net::peer_address(socket_.socket())),
+      from_this_machine_(net::is_from_this_machine(socket_.socket())) {
     ++server_->connections;
 }
 

@@ -65,7 +65,8 @@ awaitable<Connection::Outcome> Connection::read_request(Request& request) {
     request.target = head_.target;
     request.headers = headers_of(head_.fields);
     request.peer_address = peer_address_;
-    request.from_proxy = server_->trusted;
+    request.from_proxy = server_->trusted && from_this_machine_;
+    request.trusted_proxies = &server_->limits.trusted_proxies;
     path_ = request.path();
     const auto framing = head_.body;
     const auto expect = find_field(head_.fields, "Expect");

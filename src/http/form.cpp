@@ -80,9 +80,10 @@ std::optional<FormField> parse_part(std::string_view part) {
     const auto name = parameter(disposition, "name");
     if (!equals_ignoring_case(media_type(disposition), "form-data") || !name) return std::nullopt;
     FormField field;
-    field.name = unescape_name(*name);
-    field.value = part;
-    field.file_name = unescape_name(parameter(disposition, "filename").value_or(""));
+    field.name = utf8_or_replaced(unescape_name(*name));
+    const bool is_file = parameter(disposition, "filename").has_value();  // may hold any bytes
+    field.value = is_file ? std::string(part) : utf8_or_replaced(std::string(part));
+    field.file_name = utf8_or_replaced(unescape_name(parameter(disposition, "filename").value_or("")));
     return field;
 }
 

@@ -4,6 +4,7 @@
 
 #include "async/awaitable.hpp"
 #include "base/json.hpp"
+#include "net/address_range.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -52,8 +53,9 @@ struct Request {
     Headers headers;
     std::string body;
     std::string peer_address;  // of the connection; "" on a Unix socket
-    bool from_proxy =
-        false;  // true when the connection came from our own proxy, whose X-Forwarded-* are believed
+    // The connection came from our own proxy, whose X-Forwarded-* are believed.
+    bool from_proxy = false;
+    const std::vector<net::AddressRange>* trusted_proxies = nullptr;  // the server's; outlives the request
 
     std::string_view path() const;   // before '?', undecoded
     std::string_view query() const;  // after '?', undecoded, without it

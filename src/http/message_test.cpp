@@ -71,6 +71,9 @@ TEST(ForwardedHeaders, AreBelievedOnlyFromOurProxy) {
     request.from_proxy = true;
     EXPECT_EQ(request.browser_scheme(), "https");
     EXPECT_EQ(request.client_address(), "2.2.2.2");
+    const std::vector<net::AddressRange> in_front{net::AddressRange::parse("2.2.2.0/24").value()};
+    request.trusted_proxies = &in_front;
+    EXPECT_EQ(request.client_address(), "1.1.1.1") << "a reverse proxy of the configuration is no client";
 }
 
 TEST(ForwardedHeaders, TakeTheSchemeInTheOrderOfTheContract) {

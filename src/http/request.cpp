@@ -1,6 +1,8 @@
 #include "base/text.hpp"
 #include "http/message.hpp"
 
+#include <algorithm>
+
 namespace berth::http {
 namespace {
 
@@ -25,6 +27,15 @@ std::string_view forwarded_proto(std::string_view header) {
 
 bool is_loopback(std::string_view address) {
     return address.starts_with("127.") || address == "::1" || address.starts_with("::ffff:127.");
+}
+
+// A reverse proxy on this machine, or one that the configuration names.
+bool is_in_front(std::string_view address, const std::vector<net::AddressRange>* trusted_proxies) {
+    if (is_loopback(address)) return true;
+    return trusted_proxies != nullptr &&
+           std::any_of(trusted_proxies->begin(), trusted_proxies->end(), [&](const auto& range) {
+               return range.contains(address);
+           });
 }
 
 // "1.2.3.4", "1.2.3.4:567", "[v6]" and "[v6]:567" without brackets and port.
@@ -127,8 +138,8 @@ std::string Request::host() const {
 
 std::string Request::client_address() const {
     if (!from_proxy) return peer_address;
-    // The last entry is the peer that our proxy saw. A reverse proxy on the same machine is not the client:
-    // behind one, everybody would share one address, and with it one limit of failed sign-ins.
+    // The last entry is the peer that our proxy saw. A reverse proxy in front of it is not the client: behind
+    // one, everybody would share one address, and with it one limit of failed sign-ins.
     const auto headers_found = headers.all("X-Forwarded-For");
     std::string_view nearest;
     for (auto header = headers_found.rbegin(); header != headers_found.rend(); ++header) {
@@ -137,7 +148,7 @@ std::string Request::client_address() const {
             const auto address = without_port(trim(*entry));
             if (address.empty()) continue;
             if (nearest.empty()) nearest = address;
-            if (!is_loopback(address)) return std::string(address);
+            if (!is_in_front(address, trusted_proxies)) return std::string(address);
         }
     }
     if (!nearest.empty()) return std::string(nearest);

@@ -6,11 +6,13 @@
 #include "async/task_scope.hpp"
 #include "http/framing.hpp"
 #include "http/message.hpp"
+#include "net/address_range.hpp"
 #include "net/listener.hpp"
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <vector>
 
 namespace berth::http {
 
@@ -22,6 +24,8 @@ struct ServerLimits {
     std::chrono::milliseconds idle_timeout{75'000};   // ≥ 20 s between requests (hub-protocol §4.5)
     std::chrono::milliseconds write_timeout{60'000};  // without progress
     std::size_t max_connections = 10'000;
+    // Reverse proxies in front of ours: their entries in X-Forwarded-For are not the client.
+    std::vector<net::AddressRange> trusted_proxies;
     Headers own_headers;  // on the answers that the server itself makes, e.g. X-JupyterHub-Version
                           // (hub-protocol §8.1)
 };
@@ -30,7 +34,7 @@ using Handler = std::function<awaitable<Response>(Request)>;
 
 class Server {
 public:
-    // `name` labels logs. `trusted`: connections here come from our own proxy (Request::from_proxy).
+    // `name` labels logs. `trusted`: our own proxy connects here, from this machine (Request::from_proxy).
     // An exception from the handler ends as 500 with an error id that is in the log too.
     Server(
         TaskScope& scope,

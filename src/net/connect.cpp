@@ -104,10 +104,9 @@ awaitable<Result<Socket>> connect(Endpoint to, Deadline deadline) {
         last.message()};
 }
 
-std::string peer_address(const Socket& socket) {
-    error_code failure;
-    const auto peer = socket.remote_endpoint(failure);
-    if (failure) return {};
+namespace {
+
+std::string numeric_address(const asio::generic::stream_protocol::endpoint& peer) {
     sockaddr_storage address{};
     std::memcpy(&address, peer.data(), std::min(sizeof address, peer.size()));
     std::array<char, INET6_ADDRSTRLEN> text{};
@@ -123,6 +122,26 @@ std::string peer_address(const Socket& socket) {
                    : "";
     }
     return ::inet_ntop(AF_INET6, &v6->sin6_addr, text.data(), text.size()) != nullptr ? text.data() : "";
+}
+
+}  // namespace
+
+std::string peer_address(const Socket& socket) {
+    error_code failure;
+    const auto peer = socket.remote_endpoint(failure);
+    return failure ? std::string() : numeric_address(peer);
+}
+
+bool is_from_this_machine(const Socket& socket) {
+    error_code failure;
+    const auto local = socket.local_endpoint(failure);
+    if (failure) return false;
+    const auto peer = socket.remote_endpoint(failure);
+    if (failure) return false;
+    if (local.protocol().family() == AF_UNIX) return true;
+    const auto address = numeric_address(peer);
+    return address.starts_with("127.") || address == "::1" ||
+           (!address.empty() && address == numeric_address(local));
 }
 
 }  // namespace berth::net

@@ -74,5 +74,8 @@ private:
 // Connects, TCP_NODELAY on. Errors: connect_refused, connect_timeout, unknown_host.
 awaitable<Result<Socket>> connect(Endpoint to, Deadline deadline);
 std::string peer_address(const Socket& socket);  // numeric address; "" for a Unix socket
+// The peer is a process on this machine: loopback, the address it connected to, or a Unix socket. A container
+// on a bridge is not: it comes with its own address.
+bool is_from_this_machine(const Socket& socket);
 
 }  // namespace berth::net

@@ -57,6 +57,7 @@ private:
     std::shared_ptr<ServerContext> server_;
     net::TimedSocket socket_;
     std::string peer_address_;
+    bool from_this_machine_ = false;
     ReadBuffer buffer_;
     RequestHead head_;  // its views end with the next read
     std::string out_;   // reused
