@@ -57,7 +57,7 @@ public:
     // it).
     awaitable<Result<void>> set_password_hash(UserId user, std::optional<std::string> hash);
     // A fresh cookie_id: every browser session of the user must sign in again.
-    awaitable<Result<void>> end_all_sessions(UserId user);
+    Mutation prepare_end_of_sessions(UserId user);
     // For hub/, which knows whether servers run. Errors: no_such_user, user_exists.
     Result<Mutation> prepare_rename(UserId user, const UserName& name);
     Result<Mutation> prepare_removal(UserId user);
@@ -147,8 +147,6 @@ public:
     const store::OAuthClientRow* find_client(std::string_view identifier) const;
     std::optional<ServerKey> server_of(const store::OAuthClientRow& client) const;
     std::optional<ServiceName> service_of(const store::OAuthClientRow& client) const;
-    bool client_needs_no_consent(
-        const store::OAuthClientRow& client) const;  // services with oauth_no_confirm
     const store::OAuthCodeRow* find_code(std::string_view code, Timestamp now) const;
     std::vector<const Token*> tokens_of_client(UserId user, std::string_view client_id) const;
     Mutation prepare_client(store::OAuthClientRow client);

@@ -196,7 +196,7 @@ TEST_F(DirectoryTest, SignOutEndsTheTokensOfThatBrowserOnly) {
     ASSERT_TRUE(run(directory_->end_session(bob, "s2")));
     EXPECT_NE(directory_->find_token(second, kNow), nullptr) << "somebody else's session id ends nothing";
     const auto cookie = directory_->find(ann)->row.cookie_id;
-    ASSERT_TRUE(run(directory_->end_all_sessions(ann)));
+    ASSERT_TRUE(run(directory_->commit(directory_->prepare_end_of_sessions(ann))));
     EXPECT_EQ(directory_->find_by_cookie(cookie), nullptr);
     EXPECT_NE(directory_->find_by_cookie(directory_->find(ann)->row.cookie_id), nullptr);
 }

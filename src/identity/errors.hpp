@@ -17,6 +17,7 @@ enum class DirectoryErrc {
     service_from_config,  // 405: only the configuration changes it
     no_such_token,
     no_such_role,
+    role_is_fixed,  // of the configuration: the role has no groups and services of its own
     unknown_scope,
     scopes_not_held,  // "Not assigning requested scopes …"
     token_malformed,  // a supplied token: 8 to 64 printable characters without spaces

@@ -1,5 +1,6 @@
 #include "identity/sign_in.hpp"
 
+#include "base/text.hpp"
 #include "identity/names.hpp"
 #include "obs/log.hpp"
 
@@ -51,6 +52,7 @@ bool SignIn::allowed(const UserName& name) const {
 
 awaitable<Result<UserId>> SignIn::sign_in(Credentials credentials, Deadline deadline) {
     const auto now = Throttle::Clock::now();
+    credentials.username = std::string(trim(credentials.username));  // keyboards of phones add a space
     const auto account = to_lower(credentials.username);
     const auto address = credentials.client_address;
     if (const auto wait = throttle_.wait(account, address, now); wait.count() > 0) {

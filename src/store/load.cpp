@@ -142,9 +142,9 @@ std::vector<TokenRow> load_tokens(Connection& connection) {
 std::vector<OAuthClientRow> load_oauth_clients(Connection& connection) {
     std::vector<OAuthClientRow> rows;
     connection.query(
-        R"(select identifier, description, secret_hash, redirect_uri, allowed_scopes, server_id, service_id
-           from oauth_clients order by identifier)",
-        "sssssii",
+        R"(select identifier, description, secret_hash, redirect_uri, allowed_scopes, server_id, service_id,
+           no_consent from oauth_clients order by identifier)",
+        "sssssiii",
         {},
         [&](const RowView& row) {
             rows.push_back(
@@ -154,7 +154,8 @@ std::vector<OAuthClientRow> load_oauth_clients(Connection& connection) {
                  row.text(3),
                  list_of_text(row.text(4)),
                  row.optional_id<ServerId>(5),
-                 row.optional_id<ServiceId>(6)});
+                 row.optional_id<ServiceId>(6),
+                 row.flag(7)});
         });
     return rows;
 }

@@ -184,18 +184,20 @@ void touch_token(Transaction& tx, TokenId token, Timestamp last_activity) {
 void upsert(Transaction& tx, const OAuthClientRow& row) {
     tx.execute(
         R"(insert into oauth_clients (identifier, description, secret_hash, redirect_uri, allowed_scopes,
-           server_id, service_id) values (:identifier, :description, :secret_hash, :redirect_uri,
-           :allowed_scopes, :server_id, :service_id) on conflict (identifier) do update set
+           server_id, service_id, no_consent) values (:identifier, :description, :secret_hash,
+           :redirect_uri, :allowed_scopes, :server_id, :service_id, :no_consent) on conflict (identifier) do update set
            description = excluded.description, secret_hash = excluded.secret_hash,
            redirect_uri = excluded.redirect_uri, allowed_scopes = excluded.allowed_scopes,
-           server_id = excluded.server_id, service_id = excluded.service_id)",
+           server_id = excluded.server_id, service_id = excluded.service_id,
+           no_consent = excluded.no_consent)",
         {row.identifier,
          row.description,
          row.secret_hash,
          row.redirect_uri,
          text_of_list(row.allowed_scopes),
          row.server,
-         row.service});
+         row.service,
+         row.no_consent});
 }
 
 void remove_oauth_client(Transaction& tx, const std::string& identifier) {

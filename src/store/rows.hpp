@@ -75,6 +75,7 @@ struct OAuthClientRow {
     std::vector<std::string> allowed_scopes;
     std::optional<ServerId> server;
     std::optional<ServiceId> service;
+    bool no_consent = false;  // of a service with oauth_no_confirm: nobody is asked
 };
 
 struct OAuthCodeRow {

@@ -174,6 +174,11 @@ awaitable<Result<void>> Directory::apply_config(const config::Options& options, 
 
     Mutation roles;
     for (const auto& role : options.roles) {
+        if (role.name == "admin" && (!role.groups.empty() || !role.services.empty()))
+            co_return Error{
+                DirectoryErrc::role_is_fixed,
+                "roles.admin takes users only. Give a group's members another role, and a service "
+                "'admin: true'."};
         if (role.name == "admin") continue;  // its users are administrators; its scopes stand (§10.4)
         BERTH_CO_TRY(auto row, role_row(*this, *state_, role));
         if (row.id == RoleId{}) row.id = ids_.next<RoleId>();

@@ -24,6 +24,8 @@ std::string_view text_of(DirectoryErrc reason) {
             return "no such token";
         case DirectoryErrc::no_such_role:
             return "no such role";
+        case DirectoryErrc::role_is_fixed:
+            return "the role is fixed";
         case DirectoryErrc::unknown_scope:
             return "no such scope";
         case DirectoryErrc::scopes_not_held:

@@ -25,10 +25,6 @@ std::optional<ServiceName> Directory::service_of(const store::OAuthClientRow& cl
     return service->name;
 }
 
-bool Directory::client_needs_no_consent(const store::OAuthClientRow& client) const {
-    return state_->clients_without_consent.contains(client.identifier);
-}
-
 const store::OAuthCodeRow* Directory::find_code(std::string_view code, Timestamp now) const {
     if (code.empty() || code.size() > 64) return nullptr;
     const auto found = state_->codes.find(sha256_hex(code));

@@ -115,15 +115,8 @@ Result<Mutation> plan_service(
                                   : options.oauth_redirect_uri;
         client.allowed_scopes = options.oauth_client_allowed_scopes;
         client.service = service.id;
+        client.no_consent = options.oauth_no_confirm;
         plan = std::move(plan) + directory.prepare_client(std::move(client));
-        Mutation consent;
-        consent.apply = [&state, client_id, skip = options.oauth_no_confirm] {
-            if (skip)
-                state.clients_without_consent.insert(client_id);
-            else
-                state.clients_without_consent.erase(client_id);
-        };
-        plan = std::move(plan) + std::move(consent);
     } else if (directory.find_client(client_id) != nullptr) {
         plan = std::move(plan) + directory.prepare_client_removal(client_id);
     }

@@ -54,15 +54,22 @@ awaitable<Result<void>> Directory::end_session(UserId user, std::string session_
         if (token->row.session_id == session_id) tokens.push_back(token->row.id);
     const auto found = state_->sessions.find(hash);
     const bool own = found != state_->sessions.end() && found->second.user == user;
-    if (!own && tokens.empty()) co_return Result<void>{};
+    std::vector<std::string> codes;  // not exchanged yet
+    for (const auto& [code_hash, code] : state_->codes)
+        if (code.user == user && code.session_id == session_id) codes.push_back(code_hash);
+    if (!own && tokens.empty() && codes.empty()) co_return Result<void>{};
     Mutation mutation;
-    mutation.write = [own, hash, tokens](store::Transaction& tx) {
+    mutation.write = [own, hash, tokens, codes](store::Transaction& tx) {
         if (own) store::remove_session(tx, hash);
+        for (const auto& code : codes)
+            store::remove_oauth_code(tx, code);
         for (const auto token : tokens)
             store::remove_token(tx, token);
     };
-    mutation.apply = [this, own, hash, tokens] {
+    mutation.apply = [this, own, hash, tokens, codes] {
         if (own) state_->sessions.erase(hash);
+        for (const auto& code : codes)
+            state_->codes.erase(code);
         for (const auto token : tokens)
             state_->remove_token(token);
     };
@@ -124,6 +131,8 @@ awaitable<Result<UserId>> Directory::accept_invite(
             state_->invites.erase(hash);
             if (auto* entry = state_->user(id)) entry->row.password_hash = password_hash;
         };
+        // Whoever knew the old password is signed out everywhere.
+        mutation = std::move(mutation) + prepare_end_of_sessions(id);
     } else {
         if (find(*name) != nullptr)
             co_return Error{

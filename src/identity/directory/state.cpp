@@ -215,7 +215,6 @@ void Directory::State::remove_client(const std::string& identifier) {
     remove_tokens_of_client(identifier);
     std::erase_if(codes, [&](const auto& each) { return each.second.client_id == identifier; });
     clients.erase(identifier);
-    clients_without_consent.erase(identifier);
 }
 
 void Directory::State::forget_scopes() {

@@ -124,8 +124,7 @@ awaitable<Result<void>> Directory::set_password_hash(UserId user, std::optional<
     co_return co_await commit(std::move(mutation));
 }
 
-awaitable<Result<void>> Directory::end_all_sessions(UserId user) {
-    if (find(user) == nullptr) co_return no_such_user();
+Mutation Directory::prepare_end_of_sessions(UserId user) {
     Mutation mutation;
     const auto cookie_id = random_hex(16);
     std::vector<std::string> hashes;
@@ -152,7 +151,7 @@ awaitable<Result<void>> Directory::end_all_sessions(UserId user) {
         entry->row.cookie_id = cookie_id;
         state_->cookies.emplace(entry->row.cookie_id, entry);
     };
-    co_return co_await commit(std::move(mutation));
+    return mutation;
 }
 
 Result<Mutation> Directory::prepare_rename(UserId user, const UserName& name) {

@@ -43,7 +43,6 @@ struct Directory::State {
     std::unordered_map<std::string, store::InviteRow> invites;
     std::unordered_map<std::int64_t, ServerOwner> servers;
 
-    std::set<std::string> clients_without_consent;
     std::string base_path = "/";
     std::chrono::seconds session_life{14 * 86400};
     std::vector<UserId> touched_users;

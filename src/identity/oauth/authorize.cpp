@@ -195,7 +195,7 @@ AuthorizeOutcome OAuthProvider::check(
     }
     const bool own_server = server && server->user == visitor.name();
     granted.needs_confirmation =
-        !own_server && !directory_.client_needs_no_consent(client) &&
+        !own_server && !client.no_consent &&
         !covered_by_earlier_tokens(directory_, visitor, client.identifier, granted.scopes, now);
     return granted;
 }

@@ -108,7 +108,8 @@ constexpr const char* kStatements[] = {
         redirect_uri text not null,
         allowed_scopes text not null,
         server_id bigint references servers(id) on delete cascade,
-        service_id bigint references services(id) on delete cascade))",
+        service_id bigint references services(id) on delete cascade,
+        no_consent smallint not null))",
     "create index oauth_clients_server on oauth_clients (server_id)",
     "create index oauth_clients_service on oauth_clients (service_id)",
 
