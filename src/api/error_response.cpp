@@ -145,6 +145,7 @@ unsigned status_for(identity::DirectoryErrc reason) {
         case identity::DirectoryErrc::service_from_config:
             return 405;
         case identity::DirectoryErrc::no_such_role:
+        case identity::DirectoryErrc::role_is_fixed:
         case identity::DirectoryErrc::unknown_scope:
         case identity::DirectoryErrc::scopes_not_held:
         case identity::DirectoryErrc::token_malformed:

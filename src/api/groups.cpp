@@ -4,6 +4,7 @@
 #include "api/handlers.hpp"
 #include "api/models.hpp"
 #include "api/paging.hpp"
+#include "base/text.hpp"
 #include "identity/names.hpp"
 
 namespace berth::api {
@@ -11,7 +12,7 @@ namespace {
 
 Result<const identity::Group*> find_group(const Dependencies& hub, const Call& call) {
     const auto* group = hub.directory.find(GroupName(call.arguments.at(0)));
-    if (group == nullptr) return not_found("No such group: " + call.arguments.at(0).substr(0, 64));
+    if (group == nullptr) return not_found("No such group: " + ellipsized(call.arguments.at(0), 64));
     return group;
 }
 
@@ -19,7 +20,7 @@ Result<std::vector<UserId>> users_of(const Dependencies& hub, const std::vector<
     std::vector<UserId> ids;
     for (const auto& name : names) {
         const auto* user = hub.directory.find(UserName(name));
-        if (user == nullptr) return bad_request("No such user: " + name.substr(0, 64));
+        if (user == nullptr) return bad_request("No such user: " + ellipsized(name, 64));
         ids.push_back(user->id());
     }
     return ids;
@@ -55,7 +56,7 @@ awaitable<Result<http::Response>> get_groups(Dependencies& hub, Call& call) {
         if (!items.empty()) items += ',';
         items += json::serialize(*model);
     }
-    co_return page_response(hub, call.request, page, total, std::move(items));
+    co_return page_response(call.request, page, total, std::move(items));
 }
 
 awaitable<Result<http::Response>> post_groups(Dependencies& hub, Call& call) {

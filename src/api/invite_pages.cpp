@@ -50,6 +50,11 @@ http::Response invitation_page(
 awaitable<Result<UserId>> accept(
     Dependencies& hub, Call& call, Invitation invitation, std::vector<http::FormField> form) {
     std::optional<UserName> name;
+    if (invitation.user && !hub.sign_in.allowed(*invitation.user)) {
+        co_return Error{
+            identity::SignInErrc::not_allowed,
+            "This account may not sign in here. Ask your administrator to allow it."};
+    }
     if (!invitation.user) {
         BERTH_CO_TRY(name, identity::user_name(trim(http::form_value(form, "username").value_or(""))));
     }
@@ -85,10 +90,7 @@ awaitable<Result<http::Response>> post_invite_page(Dependencies& hub, Call& call
     if (user == nullptr) co_return not_found();
     log::info("user.invite_accepted", {{"user", identity::for_log(user->name().value)}});
     http::Response response = http::Response::redirect(hub_path(hub) + "home");
-    hub.gate.sign_in(call.request, *user, call.now, call.visit, response);
-    std::string agent(call.request.headers.find("User-Agent").value_or(""));
-    BERTH_CO_CHECK(co_await hub.directory.create_session(
-        *accepted, call.visit.session_id, call.request.client_address(), ellipsized(agent, 256), call.now));
+    BERTH_CO_CHECK(co_await begin_session(hub, call, *accepted, response));
     co_return response;
 }
 

@@ -70,6 +70,18 @@ std::string landing_url(const Dependencies& hub, const UserName& user) {
     return hub_path(hub) + "spawn";
 }
 
+awaitable<Result<void>> begin_session(Dependencies& hub, Call& call, UserId user, http::Response& response) {
+    const std::string before = call.request.cookie(gate::kSessionCookie).value_or("");
+    const auto* old = hub.directory.find_session(before);
+    if (old != nullptr) BERTH_CO_CHECK(co_await hub.directory.end_session(old->user, before));
+    const auto* found = hub.directory.find(user);
+    if (found == nullptr) co_return not_found();
+    hub.gate.sign_in(call.request, *found, call.now, call.visit, response);
+    std::string agent(call.request.headers.find("User-Agent").value_or(""));
+    co_return co_await hub.directory.create_session(
+        user, call.visit.session_id, call.request.client_address(), ellipsized(agent, 256), call.now);
+}
+
 std::string server_path(const ServerKey& key) {
     std::string path = url_escape_path(key.user.value);
     if (!key.server.empty()) path.append("/").append(url_escape_path(key.server.value));

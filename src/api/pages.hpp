@@ -25,4 +25,8 @@ std::string landing_url(const Dependencies& hub, const UserName& user);
 // Path of the server's own pages: "ann" or "ann/gpu", escaped.
 std::string server_path(const ServerKey& key);
 
+// A new browser session for `user`: its cookies in `response`, its row committed. The one that this browser
+// had before ends, with the tokens issued in it, whoever's it was: no sign-out would reach it any more.
+awaitable<Result<void>> begin_session(Dependencies& hub, Call& call, UserId user, http::Response& response);
+
 }  // namespace berth::api

@@ -31,10 +31,10 @@ bool accepts_pages(const http::Request& request) {
     return false;
 }
 
-// The address the client used, with another offset: it is followed as it stands.
-std::string next_url(
-    const Dependencies& hub, const http::Request& request, const Page& page, std::size_t offset) {
-    std::string url = hub.gate.scheme_of(request) + "://" + hub.gate.host_of(request);
+// The address the client used, with another offset: it is followed as it stands, also where the public one
+// cannot be reached.
+std::string next_url(const http::Request& request, const Page& page, std::size_t offset) {
+    std::string url = request.browser_scheme() + "://" + request.host();
     url += request.path();
     char separator = '?';
     for (const auto& [name, value] : request.query_values()) {
@@ -70,20 +70,9 @@ Result<Page> requested_page(const http::Request& request) {
     return page;
 }
 
-http::Response page_response(
-    const Dependencies& hub,
-    const http::Request& request,
-    const Page& page,
-    std::size_t total,
-    std::string items) {
-    items.insert(items.begin(), '[');
-    items += ']';
-    if (!page.as_object) return json_text(200, std::move(items));
-    std::string body;
-    body.reserve(items.size() + 256);
-    JsonObject object(body);
-    object.key("items") += items;
-    JsonObject pagination(object.key("_pagination"));
+std::string pagination_of(const http::Request& request, const Page& page, std::size_t total) {
+    std::string text;
+    JsonObject pagination(text);
     pagination.number("offset", static_cast<std::int64_t>(page.offset));
     pagination.number("limit", static_cast<std::int64_t>(page.limit));
     pagination.number("total", static_cast<std::int64_t>(total));
@@ -92,12 +81,25 @@ http::Response page_response(
         JsonObject where(pagination.key("next"));
         where.number("offset", static_cast<std::int64_t>(next));
         where.number("limit", static_cast<std::int64_t>(page.limit));
-        where.text("url", next_url(hub, request, page, next));
+        where.text("url", next_url(request, page, next));
         where.end();
     } else {
         pagination.null("next");
     }
     pagination.end();
+    return text;
+}
+
+http::Response page_response(
+    const http::Request& request, const Page& page, std::size_t total, std::string items) {
+    items.insert(items.begin(), '[');
+    items += ']';
+    if (!page.as_object) return json_text(200, std::move(items));
+    std::string body;
+    body.reserve(items.size() + 256);
+    JsonObject object(body);
+    object.key("items") += items;
+    object.key("_pagination") += pagination_of(request, page, total);
     object.end();
     return json_text(200, std::move(body));
 }

@@ -15,12 +15,10 @@ struct Page {
 // Error: 400 for an offset or limit that is no integer.
 Result<Page> requested_page(const http::Request& request);
 
+// The value of `_pagination`.
+std::string pagination_of(const http::Request& request, const Page& page, std::size_t total);
 // `items`: the page's elements, comma separated. Closes the list, or the object with `_pagination`.
 http::Response page_response(
-    const Dependencies& hub,
-    const http::Request& request,
-    const Page& page,
-    std::size_t total,
-    std::string items);
+    const http::Request& request, const Page& page, std::size_t total, std::string items);
 
 }  // namespace berth::api

@@ -21,6 +21,8 @@ bool accepts_gzip(const http::Request& request) {
     return request.headers.find("Accept-Encoding").value_or("").find("gzip") != std::string_view::npos;
 }
 
+constexpr std::size_t kLoggedReport = 2048;
+
 std::string text_of_bytes(std::span<const unsigned char> bytes) {
     return {bytes.begin(), bytes.end()};
 }
@@ -71,7 +73,11 @@ awaitable<Result<http::Response>> get_user_redirect(Dependencies& hub, Call& cal
 
 awaitable<Result<http::Response>> post_csp_report(Dependencies&, Call& call) {
     obs::jupyterhub::csp_reports().plain().add();
-    log::warn("csp.reported", {{"user", call.who().name}, {"report", call.request.body}});
+    // Addresses in it may carry one-time links and codes: their queries stay out of the log.
+    std::string report = utf8_or_replaced(call.request.body.substr(0, kLoggedReport));
+    for (auto at = report.find('?'); at != std::string::npos; at = report.find('?', at + 1))
+        report.erase(at + 1, report.find_first_of("\" \\", at + 1) - (at + 1));
+    log::warn("csp.reported", {{"user", call.who().name}, {"report", report}});
     co_return http::Response::empty(204);
 }
 

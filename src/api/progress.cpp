@@ -56,8 +56,10 @@ std::string new_steps(const hub::Server& server, std::size_t& sent) {
 
 awaitable<> write_progress(
     const hub::Servers& servers, ServerKey key, std::string base_path, http::BodyWriter& out) {
-    std::size_t sent = 0;
     std::string piece = "\n\n";
+    // What has come to its end already is told by its last event alone.
+    const auto begun = servers.find(key);
+    std::size_t sent = begun && final_event(*begun, base_path) ? begun->steps.size() : 0;
     for (;;) {
         const auto server = servers.find(key);
         if (!server) {

@@ -1,6 +1,7 @@
 // What the proxy should route (hub-protocol §11.1).
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
+#include "api/models.hpp"
 #include "api/paging.hpp"
 
 namespace berth::api {
@@ -17,10 +18,9 @@ awaitable<Result<http::Response>> get_proxy(Dependencies& hub, Call& call) {
         routes[spec] = json::object{{"routespec", spec}, {"target", route.target}, {"data", route.data}};
     }
     if (!page.as_object) co_return http::Response::json(200, routes);
-    json::object pagination{
-        {"offset", page.offset}, {"limit", page.limit}, {"total", wanted.size()}, {"next", nullptr}};
-    json::object body{{"items", std::move(routes)}, {"_pagination", std::move(pagination)}};
-    co_return http::Response::json(200, body);
+    std::string body = "{\"items\":" + json::serialize(routes);
+    body += ",\"_pagination\":" + pagination_of(call.request, page, wanted.size()) + "}";
+    co_return json_text(200, std::move(body));
 }
 
 awaitable<Result<http::Response>> post_proxy(Dependencies& hub, Call&) {

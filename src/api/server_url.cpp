@@ -14,16 +14,14 @@ namespace {
 
 constexpr int kMaxRedirects = 4;
 
-// "/user/ann/gpu/lab" as the browser asked for it, without the hub's prefix.
-std::string user_url(const Dependencies& hub, const Call& call) {
-    std::string_view path = call.request.path();
-    const std::string prefix = hub_path(hub);
-    const auto at = path.find("hub/");
-    return hub.options.base_path() + std::string(at == std::string_view::npos ? path : path.substr(at + 4));
-}
-
 std::string_view rest_of(const Call& call) {
     return call.arguments.size() > 1 ? std::string_view(call.arguments[1]) : std::string_view();
+}
+
+// "/user/ann/gpu/lab": where the browser wanted to go, without the hub's prefix.
+std::string user_url(const Dependencies& hub, const Call& call) {
+    return hub.options.base_path() + "user/" + url_escape_path(call.user().value) +
+           std::string(rest_of(call));
 }
 
 std::string first_segment(const Call& call) {
@@ -92,7 +90,8 @@ http::Response not_running(const Dependencies& hub, const Call& call, const Serv
     if (!call.request.query().empty()) target.append("?").append(call.request.query());
     const std::string next = "?next=" + url_escape_query(target);
     const bool failed = server && !server->active() && (server->failure || !server->row.failure.empty());
-    if (server && server->row.lifecycle == hub::Lifecycle::starting) {
+    // A failed start is told on the 424 page itself, where the way to start again is.
+    if (server && server->active()) {
         return http::Response::redirect(hub_path(hub) + "spawn-pending/" + server_path(key) + next, 303);
     }
     web::NotRunningModel model;

@@ -44,6 +44,7 @@ awaitable<Result<http::Response>> delete_server(Dependencies& hub, Call& call) {
     if (remove && key.server.empty()) co_return bad_request("Cannot delete the default server");
     if (server) BERTH_CO_CHECK(co_await hub.stop.begin(*call.permit, key));
     const bool gone = !server || co_await hub.stop.wait(key, Deadline::in(kSlow));
+    if (!gone && remove) hub.records.remove_when_stopped(*call.permit, key);
     if (!gone) co_return http::Response::empty(202);
     if (remove) BERTH_CO_CHECK(co_await hub.records.remove(*call.permit, key));
     co_return http::Response::empty(204);

@@ -25,15 +25,11 @@ std::string after_sign_in(const Dependencies& hub, const Call& call, const UserN
     return next_or(hub, call, landing_url(hub, user));
 }
 
-// Cookies, the session's row, and the way on.
 awaitable<Result<http::Response>> welcome(Dependencies& hub, Call& call, UserId id) {
     const auto* user = hub.directory.find(id);
     if (user == nullptr) co_return not_found();
     http::Response response = http::Response::redirect(after_sign_in(hub, call, user->name()));
-    hub.gate.sign_in(call.request, *user, call.now, call.visit, response);
-    std::string agent(call.request.headers.find("User-Agent").value_or(""));
-    BERTH_CO_CHECK(co_await hub.directory.create_session(
-        id, call.visit.session_id, call.request.client_address(), ellipsized(agent, 256), call.now));
+    BERTH_CO_CHECK(co_await begin_session(hub, call, id, response));
     hub.directory.touch(id, call.now);
     co_return response;
 }

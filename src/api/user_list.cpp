@@ -116,7 +116,7 @@ awaitable<Result<http::Response>> get_users(Dependencies& hub, Call& call) {
             if (listed(hub, *reach, *user) && in_state(hub, *user, query.state)) visit(*user);
         }
     }
-    co_return page_response(hub, call.request, page, total, std::move(items));
+    co_return page_response(call.request, page, total, std::move(items));
 }
 
 awaitable<Result<http::Response>> post_users(Dependencies& hub, Call& call) {
@@ -126,13 +126,10 @@ awaitable<Result<http::Response>> post_users(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto usernames, texts_member(body, "usernames"));
     BERTH_CO_TRY(const auto admin, flag_member(body, "admin"));
     if (!usernames || usernames->empty()) co_return bad_request("Must specify at least one user to create");
-    if (admin.value_or(false)) {
-        const access::AccessCheck access(hub.directory);
-        BERTH_CO_CHECK(access.check_admin_change(call.who(), "admin:users", access::Target::none()));
-    }
     std::vector<identity::NewUser> wanted;
     wanted.reserve(usernames->size());
     std::string invalid;
+    bool makes_admin = admin.value_or(false);
     for (const auto& text : *usernames) {
         auto name = identity::user_name(text);
         if (!name) {
@@ -140,10 +137,15 @@ awaitable<Result<http::Response>> post_users(Dependencies& hub, Call& call) {
             invalid += ellipsized(text, 64);
             continue;
         }
+        makes_admin = makes_admin || hub.sign_in.listed_admin(*name);
         const bool is_admin = admin.value_or(false) || hub.sign_in.listed_admin(*name);
         wanted.push_back({std::move(*name), is_admin});
     }
     if (!invalid.empty()) co_return bad_request("Invalid username(s): " + invalid);
+    if (makes_admin) {
+        const access::AccessCheck access(hub.directory);
+        BERTH_CO_CHECK(access.check_admin_change(call.who(), "admin:users", access::Target::none()));
+    }
     BERTH_CO_TRY(const auto ids, co_await hub.directory.create_users(std::move(wanted), call.now));
     if (ids.empty())
         co_return Error{

@@ -3,6 +3,7 @@
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
 #include "api/models.hpp"
+#include "base/text.hpp"
 
 #include <charconv>
 
@@ -32,12 +33,12 @@ Result<std::vector<std::string>> scopes_of_request(const Dependencies& hub, cons
     if (roles && !roles->empty() && scopes && !scopes->empty()) {
         return bad_request("Can only specify one of roles and scopes");
     }
-    if (scopes && !scopes->empty()) return std::move(*scopes);
-    if (!roles || roles->empty()) return std::vector<std::string>{"inherit"};
+    if (scopes) return std::move(*scopes);  // none at all is a token that may nothing
+    if (!roles) return std::vector<std::string>{"inherit"};
     std::vector<std::string> expanded;
     for (const auto& role : *roles) {
         const auto of_role = hub.directory.role_scopes(role);
-        if (!of_role) return bad_request("No such role: " + role.substr(0, 64));
+        if (!of_role) return bad_request("No such role: " + ellipsized(role, 64));
         expanded.insert(expanded.end(), of_role->begin(), of_role->end());
     }
     return expanded;
@@ -58,7 +59,7 @@ Result<identity::NewToken> new_token(
     identity::NewToken token;
     token.user = owner.id();
     BERTH_TRY(token.scopes, scopes_of_request(hub, body));
-    token.note = note && !note->empty() ? note->substr(0, 1024) : "Requested via api" + by;
+    token.note = note && !note->empty() ? ellipsized(*note, 1024) : "Requested via api" + by;
     if (expires_in) token.expires_at = now + std::chrono::seconds(*expires_in);
     return token;
 }
@@ -89,7 +90,9 @@ awaitable<Result<Requester>> authorize_request(Dependencies& hub, Call& call, co
     }
     BERTH_CO_CHECK(hub.gate.check_xsrf(call.request, call.visit));
     const access::AccessCheck access(hub.directory);
-    BERTH_CO_CHECK(access.check(call.who(), {"tokens"}, access::Target::of(call.user())));
+    // 403 also where the right is held for somebody else only (§7.2).
+    if (const auto may = access.check(call.who(), {"tokens"}, access::Target::of(call.user())); !may)
+        co_return may.error().is(access::AccessErrc::hidden) ? Error{ApiErrc::forbidden, {}} : may.error();
     // Whoever may make tokens for nobody in particular must not learn who exists (§7.2).
     if (hub.directory.find(call.user()) == nullptr) co_return Error{ApiErrc::forbidden, {}};
     Requester requester;

@@ -35,6 +35,21 @@ Result<void> check_may_set_admin(const Dependencies& hub, const Call& call) {
     return {};
 }
 
+// A name of the configuration's list makes whoever signs in by it an administrator.
+Result<void> check_may_take_name(const Dependencies& hub, const Call& call, const UserName& name) {
+    return hub.sign_in.listed_admin(name) ? check_may_set_admin(hub, call) : Result<void>{};
+}
+
+// Who sets somebody's password can be them: administrators may, and whoever holds all that they hold.
+Result<void> check_may_be(const Dependencies& hub, const Call& call, const identity::User& user) {
+    if (call.who().admin) return {};
+    const auto theirs = hub.directory.principal_of(user);
+    if (!theirs.admin && call.who().scopes().contains(theirs.scopes(), hub.directory)) return {};
+    return Error{
+        access::AccessErrc::admin_only,
+        "Setting a password for somebody needs an administrator, or every right that they have."};
+}
+
 void append_who(JsonObject& object, const Dependencies& hub, const access::Principal& who) {
     if (who.session_id.empty())
         object.null("session_id");
@@ -87,6 +102,7 @@ awaitable<Result<http::Response>> post_user(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto admin, flag_member(body, "admin"));
     if (admin.value_or(false)) BERTH_CO_CHECK(check_may_set_admin(hub, call));
     BERTH_CO_TRY(auto name, identity::user_name(call.user().value));
+    BERTH_CO_CHECK(check_may_take_name(hub, call, name));
     identity::NewUser wanted{name, admin.value_or(false) || hub.sign_in.listed_admin(name)};
     BERTH_CO_TRY(const auto id, co_await hub.directory.create_user(std::move(wanted), call.now));
     co_return user_response(hub, call, 201, *hub.directory.find(id), Servers::active);
@@ -99,11 +115,12 @@ awaitable<Result<http::Response>> patch_user(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto new_name, text_member(body, "name"));
     BERTH_CO_TRY(const auto admin, flag_member(body, "admin"));
     const bool changes_admin = admin && *admin != user->row.admin;
-    if (changes_admin) BERTH_CO_CHECK(check_may_set_admin(hub, call));
+    if (changes_admin || user->row.admin) BERTH_CO_CHECK(check_may_set_admin(hub, call));
     const UserId id = user->id();
     // The admin page always sends the name; unchanged means no renaming (§22.21).
     if (new_name && *new_name != user->name().value) {
         BERTH_CO_TRY(auto name, identity::user_name(*new_name));
+        BERTH_CO_CHECK(check_may_take_name(hub, call, name));
         const UserName old_name = user->name();
         if (hub.directory.find(name) != nullptr && name != old_name) {
             co_return bad_request("User " + name.value + " already exists, username must be unique");
@@ -128,8 +145,7 @@ awaitable<Result<http::Response>> delete_user(Dependencies& hub, Call& call) {
 // A one-time link with which the user chooses a password.
 awaitable<Result<http::Response>> post_invite(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto* user, find_user(hub, call.user()));
-    // Who sets an administrator's password becomes that administrator.
-    if (user->row.admin) BERTH_CO_CHECK(check_may_set_admin(hub, call));
+    BERTH_CO_CHECK(check_may_be(hub, call, *user));
     constexpr std::chrono::hours kLife{7 * 24};
     BERTH_CO_TRY(const auto token, co_await hub.directory.create_invite(user->id(), call.now, kLife));
     std::string url = hub.gate.scheme_of(call.request) + "://" + hub.gate.host_of(call.request);

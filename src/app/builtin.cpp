@@ -8,6 +8,8 @@
 #include "spawn/spawners/docker/docker_spawner.hpp"
 #include "spawn/spawners/local/local_spawner.hpp"
 
+#include <unistd.h>
+
 namespace berth::app {
 namespace {
 
@@ -46,9 +48,28 @@ std::unique_ptr<identity::Authenticator> make_authenticator(
     return identity::make_password_authenticator(directory, pool);
 }
 
-awaitable<std::string> choose_spawner(const config::Options& options, std::string holds_servers) {
-    if (options.spawn.spawner != "auto") co_return options.spawn.spawner;
-    if (!holds_servers.empty()) co_return holds_servers;
+std::string_view text_of(BuiltinErrc reason) {
+    switch (reason) {
+        case BuiltinErrc::holds_servers_of_another_spawner:
+            return "servers of another spawner run";
+        case BuiltinErrc::local_as_root:
+            return "local processes as root";
+    }
+    return "unknown";
+}
+
+awaitable<Result<std::string>> choose_spawner(const config::Options& options, SpawnerHistory history) {
+    const auto& wanted = options.spawn.spawner;
+    if (wanted != "auto") {
+        if (history.holds_servers.empty() || history.holds_servers == wanted) co_return wanted;
+        co_return Error{
+            BuiltinErrc::holds_servers_of_another_spawner,
+            "spawner: " + wanted + " cannot look after the servers that still run under '" +
+                history.holds_servers + "'. Start with spawner: " + history.holds_servers +
+                ", stop them, and then change it."};
+    }
+    if (!history.holds_servers.empty()) co_return history.holds_servers;
+    if (history.chosen == "docker") co_return history.chosen;
     const auto endpoint = engine_endpoint(options.docker.host);
     if (endpoint) {
         http::Client engine(*endpoint, 64 * 1024, 1);
@@ -56,10 +77,20 @@ awaitable<std::string> choose_spawner(const config::Options& options, std::strin
         ping.target = "/_ping";
         auto answer = co_await engine.send(std::move(ping), Deadline::in(2s));
         if (answer && answer->status == 200) co_return "docker";
-        log::info(
-            "spawner.chosen",
-            {{"spawner", "local"}, {"why", "no container engine answers at " + options.docker.host}});
     }
+    const auto public_url = net::parse_http_url(options.bind_url);
+    const bool only_here =
+        public_url && (public_url->endpoint.host.starts_with("127.") ||
+                       public_url->endpoint.host == "localhost" || public_url->endpoint.host == "::1");
+    if (::geteuid() == 0 && !only_here && !options.local.system_users)
+        co_return Error{
+            BuiltinErrc::local_as_root,
+            "spawner: no container engine answers at " + options.docker.host +
+                ", and as local processes everybody's notebook would run as root. Start Docker, run Berth "
+                "as another user, or write spawner: local if that is what you want."};
+    log::info(
+        "spawner.chosen",
+        {{"spawner", "local"}, {"why", "no container engine answers at " + options.docker.host}});
     co_return "local";
 }
 

@@ -23,8 +23,17 @@ std::unique_ptr<spawn::Spawner> make_spawner(
 std::unique_ptr<identity::Authenticator> make_authenticator(
     const config::AuthenticationOptions& options, const identity::Directory& directory, BlockingPool& pool);
 
-// What `spawner: auto` means here and now: the one that holds running servers, else docker when an engine
-// answers, else local.
-awaitable<std::string> choose_spawner(const config::Options& options, std::string holds_servers);
+// What `spawner` means here and now. `auto`: the one that holds running servers, else docker when an engine
+// answers or was chosen before (an engine that is down comes back), else local. Errors (BuiltinErrc): running
+// servers are held by another spawner than the one configured; local would run notebooks as root for
+// everybody who can reach the hub.
+enum class BuiltinErrc { holds_servers_of_another_spawner = 1, local_as_root };
+std::string_view text_of(BuiltinErrc reason);
+BERTH_ERROR_CATEGORY(BuiltinErrc, "builtin")
+struct SpawnerHistory {
+    std::string holds_servers;  // the spawner of rows whose servers run, or ""
+    std::string chosen;         // by `auto` at an earlier start, or ""
+};
+awaitable<Result<std::string>> choose_spawner(const config::Options& options, SpawnerHistory history);
 
 }  // namespace berth::app

@@ -1,11 +1,9 @@
 #include "app/hub_process.hpp"
 
-#include "api/hub_api.hpp"
 #include "app/builtin.hpp"
-#include "app/proxy_process.hpp"
+#include "app/hub_rooms.hpp"
 #include "base/random.hpp"
-#include "gpu/agent_client.hpp"
-#include "hub/reconcile.hpp"
+#include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 
@@ -15,8 +13,6 @@
 namespace berth::app {
 
 using namespace std::chrono_literals;
-
-namespace {
 
 void report_failure(std::string_view task, const std::exception_ptr& failure) {
     std::string what = "not a std::exception";
@@ -28,12 +24,16 @@ void report_failure(std::string_view task, const std::exception_ptr& failure) {
     log::error("task.failed", {{"task", task}, {"what", what}});
 }
 
+namespace {
+
 Result<std::string> setting_or(store::Store& store, const std::string& key, const std::string& otherwise) {
     BERTH_TRY(const auto kept, store.setting(key));
     if (kept) return *kept;
     BERTH_CHECK(store.put_setting(key, otherwise));
     return otherwise;
 }
+
+}  // namespace
 
 store::Change upsert_all(std::vector<store::DeviceRow> rows) {
     return [rows = std::move(rows)](store::Transaction& t) {
@@ -42,78 +42,6 @@ store::Change upsert_all(std::vector<store::DeviceRow> rows) {
     };
 }
 
-}  // namespace
-
-// In the order of construction; destroyed backwards.
-struct HubProcess::Rooms {
-    Rooms(asio::io_context& io, config::Options configured)
-        : executor(io.get_executor()),
-          options(std::move(configured)),
-          work(executor, report_failure),
-          connections(executor, report_failure),
-          shutdown(executor) {}
-
-    asio::any_io_executor executor;
-    config::Options options;
-    BlockingPool pool{2, 256};
-    TaskScope work;
-    TaskScope connections;
-    StopSource shutdown;
-    api::ShutdownWish wish;
-
-    std::unique_ptr<store::Store> store;
-    std::optional<store::Ids> ids;
-    std::optional<identity::Directory> directory;
-    std::optional<identity::SignIn> sign_in;
-    std::optional<identity::OAuthProvider> oauth;
-    std::optional<gate::Gate> gate;
-    std::optional<gpu::Inventory> inventory;
-    std::optional<gpu::Leases> leases;
-    std::optional<gpu::AllocatorFacade> facade;
-    std::optional<gpu::AgentClient> agent;
-    std::unique_ptr<spawn::Spawner> spawner;
-    std::optional<hub::Servers> servers;
-    std::optional<hub::Routes> routes;
-    std::optional<hub::Context> context;
-    std::optional<hub::Reaper> reaper;
-    std::optional<hub::StartServer> start;
-    std::optional<hub::StopServer> stop;
-    std::optional<hub::ServerRecords> records;
-    std::optional<hub::UserRecords> users;
-    std::optional<hub::Activity> activity;
-    std::optional<hub::Reconcile> reconcile;
-    std::optional<api::Dependencies> dependencies;
-    std::optional<api::HubApi> api;
-    std::optional<ProxyProcess> proxy;
-    std::optional<http::Server> behind_proxy;
-    std::optional<http::Server> for_servers;
-    std::string instance;
-    std::string first_admin_link;
-    std::string proxy_token;
-
-    awaitable<Result<void>> open_store();
-    awaitable<Result<void>> open_identity(const store::Snapshot& snapshot);
-    awaitable<Result<void>> open_gpus(const store::Snapshot& snapshot);
-    awaitable<Result<void>> open_servers(const store::Snapshot& snapshot);
-    awaitable<Result<void>> listen();
-    awaitable<Result<void>> open_proxy();
-    awaitable<Result<void>> make_first_admin_link();
-    void build_use_cases();
-    void start_background();
-    awaitable<> open_backend();
-    awaitable<> check_routes();
-    awaitable<> housekeeping();
-    void on_agent_report(const gpu::AgentReport& report);
-    http::ServerLimits server_limits() const {
-        http::ServerLimits limits;
-        limits.own_headers.add("X-JupyterHub-Version", options.hub_version);
-        return limits;
-    }
-    std::string hub_url(std::string_view path) const {
-        return hub::origin_of(options.bind_url) + options.base_path() + std::string(path);
-    }
-};
-
 HubProcess::HubProcess(asio::io_context& io, config::Options options)
     : rooms_(std::make_unique<Rooms>(io, std::move(options))) {}
 
@@ -121,6 +49,7 @@ HubProcess::~HubProcess() = default;
 
 awaitable<Result<void>> HubProcess::start() {
     auto& rooms = *rooms_;
+    const auto begin = std::chrono::steady_clock::now();
     BERTH_CO_CHECK(co_await rooms.open_store());
     BERTH_CO_TRY(const auto snapshot, rooms.store->load());
     rooms.ids.emplace(snapshot.next_id);
@@ -132,6 +61,8 @@ awaitable<Result<void>> HubProcess::start() {
     BERTH_CO_CHECK(co_await rooms.open_proxy());
     BERTH_CO_CHECK(co_await rooms.make_first_admin_link());
     rooms.start_background();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    obs::jupyterhub::hub_startup_duration().plain().observe(took.count());
     co_return Result<void>{};
 }
 
@@ -185,9 +116,12 @@ awaitable<Result<void>> HubProcess::Rooms::open_servers(const store::Snapshot& s
             server.devices = lease->devices;
         }
         if (server.active()) holds_servers = row.spawner;
-        if (!row.failure.empty()) server.failure = Error{hub::HubErrc::start_cancelled, row.failure};
+        if (!row.failure.empty()) server.failure = Error{spawn::SpawnErrc::backend_failed, row.failure};
     }
-    options.spawn.spawner = co_await choose_spawner(options, holds_servers);
+    BERTH_CO_TRY(const auto chosen, store->setting("chosen_spawner"));
+    SpawnerHistory history{holds_servers, chosen.value_or("")};
+    BERTH_CO_TRY(options.spawn.spawner, co_await choose_spawner(options, std::move(history)));
+    BERTH_CO_CHECK(store->put_setting("chosen_spawner", options.spawn.spawner));
     spawner = make_spawner(options.spawn.spawner, executor, pool, options);
     co_return Result<void>{};
 }
@@ -259,10 +193,25 @@ awaitable<Result<void>> HubProcess::Rooms::listen() {
             net::NetErrc::address_in_use, "hub_bind: " + listener.error().message, listener.error().detail};
     const auto local = listener->local();
     if (any_port) BERTH_CO_CHECK(store->put_setting("hub_port", std::to_string(local.port)));
-    const auto limits = server_limits();
-    behind_proxy.emplace(connections, std::move(*listener), "hub", limits, true, api->handler());
+    BERTH_CO_TRY(const auto limits, server_limits());
+    http::Handler handler = [whole = api->handler(),
+                             for_servers = api->handler_for_servers()](http::Request request) {
+        return request.from_proxy ? whole(std::move(request)) : for_servers(std::move(request));
+    };
+    behind_proxy.emplace(connections, std::move(*listener), "hub", limits, true, std::move(handler));
     behind_proxy->start();
     co_return Result<void>{};
+}
+
+Result<http::ServerLimits> HubProcess::Rooms::server_limits() const {
+    http::ServerLimits limits;
+    limits.own_headers.add("X-JupyterHub-Version", options.hub_version);
+    for (const auto& text : options.trusted_proxies) {
+        auto range = net::AddressRange::parse(text);
+        if (!range) return Error{range.error().code, "trusted_proxies: " + range.error().message};
+        limits.trusted_proxies.push_back(*range);
+    }
+    return limits;
 }
 
 awaitable<Result<void>> HubProcess::Rooms::open_proxy() {
@@ -285,6 +234,13 @@ awaitable<Result<void>> HubProcess::Rooms::open_proxy() {
             hub::route_of(*server, server->row.target_url, options.base_path()), Deadline::in(5s));
         if (!put) log::warn("route.delayed", {{"server", server->key.full_name()}});
     }
+    for (const auto* service : directory->services()) {
+        if (service->url.empty()) continue;
+        auto put = co_await routes->put(
+            hub::service_route(directory->service_prefix(*service), service->url, service->name),
+            Deadline::in(5s));
+        if (!put) log::warn("route.delayed", {{"service", service->name.value}});
+    }
     hub::Route home;
     home.routespec = "/";
     home.target = target;
@@ -303,96 +259,6 @@ awaitable<Result<void>> HubProcess::Rooms::make_first_admin_link() {
     BERTH_CO_TRY(const auto token, co_await directory->create_invite(listed, now_utc(), 24h));
     first_admin_link = hub_url("hub/invite?token=" + token.reveal());
     co_return Result<void>{};
-}
-
-void HubProcess::Rooms::start_background() {
-    work.spawn("backend", OnStop::cancel, open_backend());
-    work.spawn("activity", OnStop::cancel, activity->run());
-    work.spawn("housekeeping", OnStop::cancel, housekeeping());
-    work.spawn("proxy", OnStop::cancel, proxy->supervise([this] {
-        work.spawn("check routes", OnStop::cancel, check_routes());
-    }));
-    if (options.gpu.agent) {
-        gpu::AgentClientOptions agent_options;
-        agent_options.library = options.gpu.nvml_library;
-        agent_options.interval = options.gpu.poll_interval;
-        agent.emplace(
-            agent_options,
-            [this](const gpu::AgentReport& report) { on_agent_report(report); },
-            [this](const std::string& why) {
-                log::warn("gpu_agent.silent", {{"why", why}});
-                inventory->agent_silent(now_utc());
-            });
-        work.spawn("gpu agent", OnStop::cancel, agent->run());
-    }
-}
-
-void HubProcess::Rooms::on_agent_report(const gpu::AgentReport& report) {
-    inventory->apply(report, now_utc());
-    inventory->expire_suspicions(now_utc());
-    leases->sync(*inventory);
-    auto rows = inventory->take_changed_rows();
-    if (!rows.empty()) store->commit_later(upsert_all(std::move(rows)));
-}
-
-// The backend may not be there yet; pages are served meanwhile, starts are refused with its message.
-awaitable<> HubProcess::Rooms::open_backend() {
-    for (;;) {
-        auto usable = co_await spawner->check(Deadline::in(15s));
-        if (usable) break;
-        start->close(usable.error().message);
-        log::warn("backend.unusable", {{"why", usable.error().message}, {"detail", usable.error().detail}});
-        co_await sleep_for(2s);
-    }
-    const auto local = behind_proxy->local();
-    const std::string address =
-        options.docker.hub_address.empty() ? spawner->hub_listen_address() : options.docker.hub_address;
-    net::Endpoint inside;
-    inside.host = spawner->hub_listen_address();
-    inside.port = local.port;
-    const bool covered =
-        inside.host == local.host || local.host.empty() || local.host == "0.0.0.0" || local.host == "*";
-    if (!covered) {
-        auto listener = net::Listener::open(executor, inside);
-        if (!listener) {
-            start->close("The hub cannot listen where servers reach it: " + listener.error().message);
-            log::error(
-                "hub.unreachable_for_servers",
-                {{"at", inside.to_string()}, {"why", listener.error().message}});
-            co_return;
-        }
-        for_servers.emplace(
-            connections, std::move(*listener), "servers", server_limits(), false, api->handler_for_servers());
-        for_servers->start();
-    }
-    context->api_url =
-        "http://" + address + ":" + std::to_string(local.port) + options.base_path() + "hub/api";
-    log::info("backend.ready", {{"spawner", options.spawn.spawner}, {"api_url", context->api_url}});
-    work.spawn("watch", OnStop::cancel, reconcile->watch());
-    co_await reconcile->run();
-}
-
-awaitable<> HubProcess::Rooms::check_routes() {
-    auto checked = co_await routes->check(Deadline::in(10s));
-    if (!checked) log::warn("route.delayed", {{"detail", checked.error().detail}});
-}
-
-// Façade leases whose time is over every 10 s; expired tokens, codes and sessions every hour.
-awaitable<> HubProcess::Rooms::housekeeping() {
-    auto next_purge = std::chrono::steady_clock::now();
-    for (;;) {
-        auto over = facade->expire(now_utc());
-        if (!over.empty()) {
-            auto ended = co_await facade->commit_ended(*store, std::move(over), std::nullopt);
-            if (!ended) log::warn("lease.end_delayed", {{"detail", ended.error().detail}});
-        }
-        if (std::chrono::steady_clock::now() >= next_purge) {
-            auto purged = co_await directory->purge_expired(now_utc());
-            if (!purged) log::warn("tokens.purge_delayed", {{"detail", purged.error().detail}});
-            next_purge += 1h;
-        }
-        co_await sleep_for(10s);
-    }
 }
 
 awaitable<> HubProcess::wait_for_shutdown_request() {

@@ -58,6 +58,15 @@ bool is_our_proxy(int pid, const std::string& api_socket) {
     return command.find(api_socket) != std::string::npos;
 }
 
+// Waits at most 5 s until it has ended and its address is free again.
+void end_process(int pid, int signal) {
+    ::kill(pid, signal);
+    for (int i = 0; i < 500 && ::kill(pid, 0) == 0; ++i) {
+        ::waitpid(pid, nullptr, WNOHANG);  // where it is our child
+        ::usleep(10'000);
+    }
+}
+
 }  // namespace
 
 std::string_view text_of(ProxyErrc reason) {
@@ -93,9 +102,16 @@ std::vector<std::string> ProxyProcess::arguments() const {
         "--error-target",
         options_.error_target,
         "--routes-file",
-        options_.state_dir + "/proxy-routes.json",
-        "--log-level",
-        options_.log_level};
+        options_.state_dir + "/proxy-routes.json"};
+}
+
+// Without the log level: a proxy that serves the right address is not replaced for what it writes.
+json::array ProxyProcess::recorded_arguments() const {
+    json::array kept;
+    const auto all = arguments();
+    for (std::size_t i = 1; i < all.size(); ++i)
+        kept.emplace_back(all[i]);
+    return kept;
 }
 
 int ProxyProcess::running_pid() const {
@@ -104,16 +120,10 @@ int ProxyProcess::running_pid() const {
     const auto& object = record->get_object();
     const auto pid = static_cast<int>(int_at(object, "pid").value_or(0));
     if (pid <= 0 || ::kill(pid, 0) != 0 || !is_our_proxy(pid, api().path)) return 0;
-    json::array wanted;
-    const auto all = arguments();
-    for (std::size_t i = 1; i < all.size(); ++i)
-        wanted.emplace_back(all[i]);
     const auto* had = array_at(object, "arguments");
-    if (had != nullptr && *had == wanted) return pid;
+    if (had != nullptr && *had == recorded_arguments()) return pid;
     log::info("proxy.replaced", {{"pid", pid}, {"why", "it serves another address or hub"}});
-    ::kill(pid, SIGTERM);
-    for (int i = 0; i < 500 && ::kill(pid, 0) == 0; ++i)
-        ::usleep(10'000);
+    end_process(pid, SIGTERM);
     return 0;
 }
 
@@ -127,6 +137,7 @@ Result<int> ProxyProcess::start() {
             ProxyErrc::state_unwritable,
             "Cannot write " + log_path + ". Give the user of the hub write access to state_dir."};
     auto words = arguments();
+    words.insert(words.end(), {"--log-level", options_.log_level});
     std::vector<char*> argv;
     for (auto& word : words)
         argv.push_back(word.data());
@@ -144,11 +155,8 @@ Result<int> ProxyProcess::start() {
     if (pid < 0)
         return Error{ProxyErrc::not_started, "The proxy could not be started: out of processes or memory."};
 
-    json::array kept;
-    for (std::size_t i = 1; i < words.size(); ++i)
-        kept.emplace_back(words[i]);
     std::ofstream record(record_path(), std::ios::trunc);
-    record << json::serialize(json::object{{"pid", pid}, {"arguments", std::move(kept)}}) << "\n";
+    record << json::serialize(json::object{{"pid", pid}, {"arguments", recorded_arguments()}}) << "\n";
     log::info("proxy.started", {{"pid", pid}, {"at", options_.public_at.to_string()}});
     return pid;
 }
@@ -161,7 +169,7 @@ awaitable<Result<void>> ProxyProcess::ensure(const asio::any_io_executor& execut
             log::info("proxy.adopted", {{"pid", pid_}});
             co_return Result<void>{};
         }
-        ::kill(pid_, SIGKILL);  // it is ours, by pid and socket, and does not answer
+        end_process(pid_, SIGKILL);  // it is ours, by pid and socket, and does not answer
     }
     {
         // Tried here first, so that the refusal names the option instead of a log file.
@@ -187,7 +195,7 @@ awaitable<Result<void>> ProxyProcess::wait_until_it_answers(Deadline deadline) {
         auto answer = co_await client.send(std::move(request), deadline.earliest(Deadline::in(2s)));
         if (answer && answer->status == 200) co_return Result<void>{};
         int status = 0;
-        if (::waitpid(pid_, &status, WNOHANG) == pid_) break;
+        if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) break;
         co_await sleep_for(3ms);
     }
     const auto said = last_lines(read_file(options_.state_dir + "/logs/proxy.log"));
@@ -204,7 +212,7 @@ awaitable<> ProxyProcess::supervise(std::function<void()> on_restart) {
             asio::posix::stream_descriptor ended(executor, watched);
             co_await ended.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
         }
-        ::waitpid(pid_, nullptr, WNOHANG);
+        if (pid_ > 0) ::waitpid(pid_, nullptr, WNOHANG);
         log::error("proxy.ended", {{"pid", pid_}, {"act", "starting it again"}});
         pause = std::chrono::steady_clock::now() - begin > 10s
                     ? 100ms

@@ -5,6 +5,7 @@
 
 #include "async/awaitable.hpp"
 #include "async/deadline.hpp"
+#include "base/json.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "net/listener.hpp"
@@ -44,6 +45,7 @@ private:
     Result<int> start();
     int running_pid() const;  // of the one that proxy.json names and that serves what we want; 0: none
     std::vector<std::string> arguments() const;
+    json::array recorded_arguments() const;
     std::string record_path() const { return options_.state_dir + "/proxy.json"; }
     awaitable<Result<void>> wait_until_it_answers(Deadline deadline);
 

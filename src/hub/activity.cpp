@@ -34,7 +34,10 @@ awaitable<> Activity::flush() {
         const auto base = context_.options.base_path();
         for (const auto& server : context_.servers.all()) {
             const auto seen = times->find(server->prefix(base));
-            if (server->ready() && seen != times->end()) touch(*server, seen->second);
+            if (!server->ready() || seen == times->end()) continue;
+            touch(*server, seen->second);
+            // Images that never report are used by their owner nevertheless (hub-protocol §5).
+            context_.directory.touch(server->row.user, seen->second);
         }
     }
     auto batch = std::exchange(unwritten_, {});

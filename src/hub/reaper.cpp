@@ -2,6 +2,7 @@
 
 #include "base/assert.hpp"
 #include "identity/server_credentials.hpp"
+#include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 
@@ -72,20 +73,33 @@ void Reaper::finish(std::shared_ptr<Server> server, std::optional<Error> failure
 
 awaitable<> Reaper::work(
     std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason) {
+    const auto begin = std::chrono::steady_clock::now();
+    // With a full disk the row cannot say it, and yet the server must end: the lease waits for mark_gone().
     BackOff store_pause;
-    for (;;) {
+    for (int tries = 0; tries < 3; ++tries) {
         const auto marked = co_await mark_stopping(server);
         if (marked) break;
         log::error("store.failed", {{"act", "mark stopping"}, {"detail", marked.error().detail}});
         co_await store_pause.wait();
     }
-    auto unrouted =
-        co_await context_.routes.remove(server->prefix(context_.options.base_path()), Deadline::in(5s));
-    if (!unrouted)
-        log::warn(
-            "route.delayed", {{"server", server->key.full_name()}, {"detail", unrouted.error().detail}});
+    const bool unrouted = co_await unroute(server, Deadline::in(5s));
     co_await remove_object(stored_plan(*server), server->row.spawn_state);
+    // The engine may give the address to somebody else's server: nothing must lead there any more.
+    if (!unrouted) (void)co_await unroute(server, Deadline::in(60s));
     co_await mark_gone(std::move(server), std::move(failure), std::move(end_reason));
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    obs::jupyterhub::server_stop_duration().with({{"status", "success"}}).observe(took.count());
+}
+
+awaitable<bool> Reaper::unroute(std::shared_ptr<Server> server, Deadline limit) {
+    BackOff pause;
+    for (;;) {
+        auto gone = co_await context_.routes.remove(server->prefix(context_.options.base_path()), limit);
+        if (gone) co_return true;
+        log::warn("route.delayed", {{"server", server->key.full_name()}, {"detail", gone.error().detail}});
+        if (limit.passed()) co_return false;
+        co_await pause.wait();
+    }
 }
 
 awaitable<Result<void>> Reaper::mark_stopping(std::shared_ptr<Server> server) {
@@ -173,6 +187,7 @@ awaitable<bool> Reaper::wait_until_gone(std::shared_ptr<Server> server, Deadline
 }
 
 void Reaper::remove_stray(spawn::Found found) {
+    if (!strays_.insert(found.object_name).second) return;  // it is being removed already
     log::warn(
         "stray.found",
         {{"object", found.object_name}, {"server", found.key.full_name()}, {"generation", found.generation}});
@@ -183,7 +198,15 @@ void Reaper::remove_stray(spawn::Found found) {
     plan.generation = found.generation;
     plan.devices = found.devices;
     context_.scope.spawn(
-        "remove " + found.object_name, OnStop::cancel, remove_object(std::move(plan), found.endpoint.state));
+        "remove " + found.object_name,
+        OnStop::cancel,
+        remove_stray_object(std::move(plan), found.endpoint.state, found.object_name));
+}
+
+awaitable<> Reaper::remove_stray_object(
+    spawn::StartPlan plan, spawn::SpawnState state, std::string object_name) {
+    co_await remove_object(std::move(plan), std::move(state));
+    strays_.erase(object_name);
 }
 
 }  // namespace berth::hub

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace berth::hub {
@@ -28,11 +29,14 @@ public:
 private:
     awaitable<> work(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
     awaitable<Result<void>> mark_stopping(std::shared_ptr<Server> server);
+    awaitable<bool> unroute(std::shared_ptr<Server> server, Deadline limit);
     awaitable<> remove_object(spawn::StartPlan plan, spawn::SpawnState state);
+    awaitable<> remove_stray_object(spawn::StartPlan plan, spawn::SpawnState state, std::string object_name);
     awaitable<> mark_gone(
         std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
 
     Context& context_;
+    std::set<std::string> strays_;  // names of objects that are being removed
 };
 
 // The proxy's entry for a server that runs at `target_url`.

@@ -1,8 +1,12 @@
 #include "hub/reconcile.hpp"
 
+#include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
+#include "store/queries.hpp"
 
+#include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace berth::hub {
 
@@ -37,7 +41,38 @@ awaitable<Result<void>> Reconcile::once() {
         const auto object = by_server.find(id);
         settle(server, object == by_server.end() ? nullptr : object->second);
     }
+    BERTH_CO_CHECK(co_await release_orphans(found));
     co_return co_await context_.routes.check(Deadline::in(10s));
+}
+
+// Leases that no row will ever end: their server's row is gone or says that it does not run. Looked for
+// before starts are open, so none of them belongs to a start that is being committed; ended once the backend
+// has nothing of that server any more.
+awaitable<Result<void>> Reconcile::release_orphans(const std::vector<spawn::Found>& found) {
+    if (first_) {
+        orphans_.clear();
+        for (const auto& [id, row] : context_.leases.all()) {
+            const auto server = row.server ? context_.servers.find(*row.server) : nullptr;
+            if (row.server && (!server || !server->active())) orphans_.push_back(id);
+        }
+    }
+    const auto waiting = std::exchange(orphans_, {});
+    for (const auto id : waiting) {
+        const auto* lease = context_.leases.find(id);
+        if (lease == nullptr) continue;
+        const bool held = std::any_of(
+            found.begin(), found.end(), [&](const auto& object) { return object.server == lease->server; });
+        if (held) {
+            orphans_.push_back(id);
+            continue;
+        }
+        BERTH_CO_TRY(const auto ended, context_.leases.release(id, now_utc(), "its server is gone"));
+        store::Change change = [ended](store::Transaction& t) { store::end_lease(t, ended); };
+        BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
+        context_.leases.apply(ended);
+        log::warn("lease.orphan_ended", {{"lease", number_of(id)}});
+    }
+    co_return Result<void>{};
 }
 
 // True when the server goes on.
@@ -76,9 +111,13 @@ awaitable<> Reconcile::run() {
         const auto begin = std::chrono::steady_clock::now();
         auto done = co_await once();
         const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-        if (done || !done.error().is(spawn::SpawnErrc::backend_unreachable)) {
+        // Routes that could not be compared are sent again; a list that did not come is no list.
+        if (done || done.error().is(HubErrc::proxy_unreachable)) {
             if (!done) log::warn("reconcile.delayed", {{"detail", done.error().detail}});
-            if (first_) log::info("hub.reconciled", {{"took_seconds", took.count()}});
+            if (first_) {
+                obs::jupyterhub::init_spawners_duration().plain().observe(took.count());
+                log::info("hub.reconciled", {{"took_seconds", took.count()}});
+            }
             first_ = false;
             start_.open();
             pause = 30s;

@@ -24,6 +24,7 @@ public:
 private:
     void adopt(const std::shared_ptr<Server>& server, const spawn::Found& found);
     void on_gone(ServerId id, std::int64_t generation, spawn::Status status);
+    awaitable<Result<void>> release_orphans(const std::vector<spawn::Found>& found);
     bool settle(const std::shared_ptr<Server>& server, const spawn::Found* found);
 
     Context& context_;
@@ -31,6 +32,8 @@ private:
     Reaper& reaper_;
     Notifier gap_;
     bool first_ = true;
+    std::vector<LeaseId>
+        orphans_;  // leases that were live at the hub's start without a server that is active
 };
 
 }  // namespace berth::hub

@@ -2,6 +2,8 @@
 
 #include "base/text.hpp"
 #include "hub/errors.hpp"
+#include "hub/servers.hpp"
+#include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
 
 #include <vector>
@@ -27,6 +29,27 @@ json::object body_of(const Route& route) {
     return body;
 }
 
+// Observes how long the scope took, as seconds.
+class Stopwatch {
+public:
+    explicit Stopwatch(obs::Histogram& into) : into_(into) {}
+    Stopwatch(const Stopwatch&) = delete;
+    ~Stopwatch() {
+        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin_;
+        into_.observe(took.count());
+    }
+
+private:
+    obs::Histogram& into_;
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+// As JupyterHub counts calls of the proxy's API: by whether they succeeded.
+void count_call(obs::Family<obs::Histogram>& into, bool good, std::chrono::steady_clock::time_point begin) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    into.with({{"status", good ? "success" : "failure"}}).observe(took.count());
+}
+
 Error unreachable(std::string detail) {
     return Error{
         HubErrc::proxy_unreachable,
@@ -35,6 +58,14 @@ Error unreachable(std::string detail) {
 }
 
 }  // namespace
+
+Route service_route(std::string prefix, std::string_view url, const ServiceName& name) {
+    Route route;
+    route.routespec = std::move(prefix);
+    route.target = origin_of(url);
+    route.data = {{"service", name.value}};
+    return route;
+}
 
 Routes::Routes(net::Endpoint proxy_api, Secret token)
     : client_(std::move(proxy_api)), token_(std::move(token)) {}
@@ -59,7 +90,9 @@ awaitable<Result<void>> Routes::post(Route route, Deadline deadline) {
     request.target = "/api/routes" + route.routespec;
     request.headers = headers();
     request.body = json::serialize(body_of(route));
+    const auto begin = std::chrono::steady_clock::now();
     auto answer = co_await client_.send(std::move(request), deadline);
+    count_call(obs::jupyterhub::proxy_add_duration(), answer && answer->status == 201, begin);
     if (!answer) co_return unreachable(answer.error().detail + answer.error().message);
     if (answer->status != 201)
         co_return unreachable("POST " + route.routespec + " gave " + std::to_string(answer->status));
@@ -71,7 +104,10 @@ awaitable<Result<void>> Routes::del(std::string routespec, Deadline deadline) {
     request.method = http::Method::del;
     request.target = "/api/routes" + routespec;
     request.headers = headers();
+    const auto begin = std::chrono::steady_clock::now();
     auto answer = co_await client_.send(std::move(request), deadline);
+    const bool good = answer && (answer->status == 204 || answer->status == 404);
+    count_call(obs::jupyterhub::proxy_delete_duration(), good, begin);
     if (!answer) co_return unreachable(answer.error().detail + answer.error().message);
     if (answer->status != 204 && answer->status != 404)
         co_return unreachable("DELETE " + routespec + " gave " + std::to_string(answer->status));
@@ -79,6 +115,7 @@ awaitable<Result<void>> Routes::del(std::string routespec, Deadline deadline) {
 }
 
 awaitable<Result<json::object>> Routes::fetch(Deadline deadline) {
+    const Stopwatch stopwatch(obs::jupyterhub::proxy_poll_duration().plain());
     http::ClientRequest request;
     request.target = "/api/routes";
     request.headers = headers();
@@ -91,6 +128,7 @@ awaitable<Result<json::object>> Routes::fetch(Deadline deadline) {
 }
 
 awaitable<Result<void>> Routes::check(Deadline deadline) {
+    const Stopwatch stopwatch(obs::jupyterhub::check_routes_duration().plain());
     BERTH_CO_TRY(const auto table, co_await fetch(deadline));
     std::vector<std::string> unwanted;
     std::map<std::string, std::string> present;

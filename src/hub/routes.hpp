@@ -23,6 +23,9 @@ struct Route {
     json::object data;      // {"user": …, "server_name": …} or {"hub": true}
 };
 
+// To a service that runs by itself: `prefix` is "/services/NAME/" below the base path.
+Route service_route(std::string prefix, std::string_view url, const ServiceName& name);
+
 class Routes {
 public:
     Routes(net::Endpoint proxy_api, Secret token);

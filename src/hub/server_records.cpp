@@ -1,6 +1,7 @@
 #include "hub/server_records.hpp"
 
 #include "identity/names.hpp"
+#include "obs/log.hpp"
 #include "store/queries.hpp"
 
 #include <algorithm>
@@ -47,7 +48,7 @@ Result<void> ServerRecords::may_create(const ServerKey& key) const {
 
 awaitable<Result<std::shared_ptr<Server>>> ServerRecords::create(
     access::Permit permit, ServerKey key, RecordChange with) {
-    const auto claim = co_await context_.servers.claim(key);
+    const auto claim = co_await context_.servers.claim(key.user);
     if (key.server.empty() || context_.servers.find(key)) co_return exists(key);
     BERTH_CO_CHECK(may_create(key));
     store::ServerRow row;
@@ -76,7 +77,7 @@ awaitable<Result<std::shared_ptr<Server>>> ServerRecords::create(
 
 awaitable<Result<std::shared_ptr<Server>>> ServerRecords::change(
     access::Permit permit, ServerKey key, RecordChange to) {
-    const auto claim = co_await context_.servers.claim(key);
+    const auto claim = co_await context_.servers.claim(key.user);
     const bool renames = to.name && *to.name != key.server;
     if ((to.name || to.display_name) && !context_.options.spawn.allow_named_servers)
         co_return Error{HubErrc::named_servers_off, "Named servers are not enabled here."};
@@ -89,6 +90,8 @@ awaitable<Result<std::shared_ptr<Server>>> ServerRecords::change(
     if (server->active()) co_return Error{HubErrc::not_stopped, "Stop the server first; it is running."};
     const ServerKey new_key{key.user, renames ? *to.name : key.server};
     if (renames && context_.servers.find(new_key)) co_return exists(new_key);
+    // The default server becomes a named one more.
+    if (renames && key.server.empty()) BERTH_CO_CHECK(may_create(new_key));
     auto row = server->row;
     row.name = new_key.server;
     if (to.user_options) row.user_options = *to.user_options;
@@ -118,7 +121,7 @@ awaitable<Result<std::shared_ptr<Server>>> ServerRecords::change(
 }
 
 awaitable<Result<void>> ServerRecords::remove(access::Permit permit, ServerKey key) {
-    const auto claim = co_await context_.servers.claim(key);
+    const auto claim = co_await context_.servers.claim(key.user);
     const auto server = context_.servers.find(key);
     if (!server) co_return Error{HubErrc::no_such_server, "There is no such server."};
     if (server->active()) co_return Error{HubErrc::not_stopped, "Stop the server first; it is running."};
@@ -132,6 +135,21 @@ awaitable<Result<void>> ServerRecords::remove(access::Permit permit, ServerKey k
     context_.directory.drop_server(id);
     context_.servers.remove(key);
     co_return Result<void>{};
+}
+
+void ServerRecords::remove_when_stopped(access::Permit permit, ServerKey key) {
+    auto name = "remove " + key.full_name();
+    context_.scope.spawn(std::move(name), OnStop::cancel, wait_and_remove(std::move(permit), std::move(key)));
+}
+
+awaitable<> ServerRecords::wait_and_remove(access::Permit permit, ServerKey key) {
+    const auto server = context_.servers.find(key);
+    const auto limit = Deadline::in(std::chrono::hours(1));
+    while (server && server->active() && !limit.passed())
+        (void)co_await server->changed.wait_until(limit);
+    const auto removed = co_await remove(std::move(permit), key);
+    if (!removed)
+        log::warn("server.removal_failed", {{"server", key.full_name()}, {"why", removed.error().message}});
 }
 
 }  // namespace berth::hub

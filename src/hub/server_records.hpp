@@ -29,10 +29,14 @@ public:
     // Removes a stopped named server's record. Errors: no_such_server, not_stopped.
     awaitable<Result<void>> remove(access::Permit permit, ServerKey key);
 
+    // The same once its stop, under way, has come to its end; for whoever does not wait for it (§9.3).
+    void remove_when_stopped(access::Permit permit, ServerKey key);
+
     // May a record of this name be made for this user now?
     Result<void> may_create(const ServerKey& key) const;
 
 private:
+    awaitable<> wait_and_remove(access::Permit permit, ServerKey key);
     Context& context_;
 };
 

@@ -33,15 +33,15 @@ void Server::tell(int percent, std::string message) {
 
 Claim::~Claim() {
     if (servers_ == nullptr) return;
-    servers_->claimed_.erase(key_);
+    servers_->claimed_.erase(user_);
     servers_->unclaimed_.notify_all();
 }
 
-awaitable<Claim> Servers::claim(ServerKey key) {
-    while (claimed_.contains(key))
+awaitable<Claim> Servers::claim(UserName user) {
+    while (claimed_.contains(user))
         co_await unclaimed_.wait();
-    claimed_.insert(key);
-    co_return Claim(*this, std::move(key));
+    claimed_.insert(user);
+    co_return Claim(*this, std::move(user));
 }
 
 Server& Servers::add(ServerKey key, store::ServerRow row) {

@@ -55,19 +55,20 @@ struct Server {
     std::string prefix(std::string_view base_path) const;
 };
 
-// A server's lifecycle is changed by one use case at a time: whoever holds its claim. Given back when
+// What a user's servers are is decided by one use case at a time: whoever holds the user's claim. So neither
+// a limit nor a rename or removal of the user can miss a start that is being committed. Given back when
 // destroyed.
 class Claim {
 public:
-    Claim(class Servers& servers, ServerKey key) : servers_(&servers), key_(std::move(key)) {}
+    Claim(class Servers& servers, UserName user) : servers_(&servers), user_(std::move(user)) {}
     Claim(Claim&& other) noexcept
-        : servers_(std::exchange(other.servers_, nullptr)), key_(std::move(other.key_)) {}
+        : servers_(std::exchange(other.servers_, nullptr)), user_(std::move(other.user_)) {}
     Claim& operator=(Claim&&) = delete;
     ~Claim();
 
 private:
     Servers* servers_;
-    ServerKey key_;
+    UserName user_;
 };
 
 class Servers {
@@ -77,7 +78,7 @@ public:
 
     // Waits until nobody else holds it. Held only while a decision is made and committed, never during
     // backend calls.
-    awaitable<Claim> claim(ServerKey key);
+    awaitable<Claim> claim(UserName user);
 
     // `row` as it was committed; replaces nothing.
     Server& add(ServerKey key, store::ServerRow row);
@@ -96,7 +97,7 @@ private:
     friend class Claim;
     asio::any_io_executor executor_;
     Notifier unclaimed_;
-    std::set<ServerKey> claimed_;
+    std::set<UserName> claimed_;
     std::unordered_map<UserName, std::map<ServerName, std::shared_ptr<Server>>> by_user_;
     std::unordered_map<std::int64_t, std::shared_ptr<Server>> by_id_;
 };

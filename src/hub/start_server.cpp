@@ -4,6 +4,7 @@
 #include "hub/readiness.hpp"
 #include "hub/server_records.hpp"
 #include "identity/names.hpp"
+#include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 
@@ -77,7 +78,7 @@ std::vector<config::Profile> StartServer::profiles() const {
 
 awaitable<Result<void>> StartServer::begin(access::Permit permit, ServerKey key, StartRequest request) {
     if (undecided_) (void)co_await decided_.wait_until(Deadline::in(10s));
-    const auto claim = co_await context_.servers.claim(key);
+    const auto claim = co_await context_.servers.claim(key.user);
     auto server = context_.servers.find(key);
     if (server && server->ready()) BERTH_CO_CHECK(co_await settle_unnoticed_end(server));
     if (server && server->row.lifecycle == Lifecycle::starting && !server->reaping) co_return Result<void>{};
@@ -89,8 +90,14 @@ awaitable<Result<void>> StartServer::begin(access::Permit permit, ServerKey key,
 // A server that is thought to run is asked for at the backend; gone unnoticed, it is cleared away first.
 awaitable<Result<void>> StartServer::settle_unnoticed_end(std::shared_ptr<Server> server) {
     const Error running{HubErrc::already_running, server->key.full_name() + " is already running"};
+    const auto begin = std::chrono::steady_clock::now();
     auto status =
         co_await context_.spawner.poll(stored_plan(*server), server->row.spawn_state, Deadline::in(5s));
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    const bool runs = status && status->liveness == spawn::Liveness::running;
+    obs::jupyterhub::server_poll_duration()
+        .with({{"status", runs ? "running" : "stopped"}})
+        .observe(took.count());
     if (!server->ready()) co_return Result<void>{};  // it changed while we asked
     if (!status || status->liveness == spawn::Liveness::running) co_return running;
     reaper_.finish(server, std::nullopt, "found_gone");
@@ -104,12 +111,14 @@ Result<void> StartServer::admit(const ServerKey& key, const Server* server) cons
         return Error{HubErrc::stop_pending, "Your server is still stopping. Try again in a few seconds."};
     if (server == nullptr) BERTH_CHECK(ServerRecords(context_).may_create(key));
     const auto& limits = context_.options.spawn;
-    if (limits.active_server_limit != 0 && context_.servers.active_count() >= limits.active_server_limit)
+    if (limits.active_server_limit != 0 &&
+        context_.servers.active_count() + committing_ >= limits.active_server_limit)
         return Error{
             HubErrc::active_server_limit,
             "All " + std::to_string(limits.active_server_limit) +
                 " places are taken. Try again when somebody stops."};
-    if (limits.concurrent_starts != 0 && context_.servers.starting_count() >= limits.concurrent_starts)
+    if (limits.concurrent_starts != 0 &&
+        context_.servers.starting_count() + committing_ >= limits.concurrent_starts)
         return Error{
             HubErrc::too_many_starts,
             std::to_string(limits.concurrent_starts) +
@@ -237,7 +246,9 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
             write(t);
             store::insert(t, audit);
         };
+    ++committing_;
     const auto committed = co_await context_.store.commit(std::move(change));
+    --committing_;
     if (!committed) {
         if (intent.fresh) context_.directory.drop_server(intent.row.id);
         co_return committed.error();
@@ -290,12 +301,17 @@ awaitable<> StartServer::attempt(
         late,
         bring_up(server, std::move(plan), std::move(found)));
     auto outcome = co_await stoppable(*source, stopped, std::move(work));
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    const std::string status = outcome ? "success" : "failure";
+    const std::string reason = outcome ? "" : server->gone ? "exited" : "error";
+    obs::jupyterhub::server_spawn_duration()
+        .with({{"status", status}, {"reason", reason}})
+        .observe(took.count());
     if (!outcome) {
         guard.fail(source->requested() ? stop_reason(*server) : outcome.error());
         co_return;
     }
     guard.commit();
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     log::info("server.started", {{"server", server->key.full_name()}, {"took_seconds", took.count()}});
 }
 

@@ -71,7 +71,8 @@ private:
 
     Context& context_;
     Reaper& reaper_;
-    bool undecided_ = true;  // neither open() nor close() was called yet
+    std::size_t committing_ = 0;  // starts whose commit is on its way: they count for the limits
+    bool undecided_ = true;       // neither open() nor close() was called yet
     Notifier decided_;
     std::string closed_because_ =
         "The hub has just started and is looking for running servers. Try again in a moment.";

@@ -6,7 +6,7 @@
 namespace berth::hub {
 
 awaitable<Result<void>> StopServer::begin(access::Permit permit, ServerKey key) {
-    const auto claim = co_await context_.servers.claim(key);
+    const auto claim = co_await context_.servers.claim(key.user);
     const auto server = context_.servers.find(key);
     if (!server) co_return Error{HubErrc::no_such_server, "There is no such server."};
     if (!server->active() || server->reaping) co_return Result<void>{};

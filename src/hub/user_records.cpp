@@ -30,6 +30,7 @@ store::Change with_audit(store::Change write, store::AuditRow audit) {
 }  // namespace
 
 awaitable<Result<void>> UserRecords::rename(access::Permit permit, UserName user, UserName to) {
+    const auto claim = co_await context_.servers.claim(user);
     const auto* found = context_.directory.find(user);
     if (found == nullptr) co_return Error{HubErrc::no_such_user, "There is no such user."};
     if (to == user) co_return Result<void>{};
@@ -60,8 +61,14 @@ awaitable<Result<void>> UserRecords::remove(access::Permit permit, UserName user
                 HubErrc::stop_pending,
                 "A server of " + user.value + " is still stopping. Try again in a few seconds."};
     }
+    const auto claim = co_await context_.servers.claim(user);
     const auto* found = context_.directory.find(user);
     if (found == nullptr) co_return Result<void>{};  // somebody else removed it meanwhile
+    for (const auto& server : context_.servers.of_user(user)) {
+        if (server->active())
+            co_return Error{
+                HubErrc::not_stopped, "A server of " + user.value + " was started meanwhile. Try again."};
+    }
     BERTH_CO_TRY(auto mutation, context_.directory.prepare_removal(found->id()));
     auto change = with_audit(std::move(mutation.write), audit_of(permit, "user.remove", user, ""));
     BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));

@@ -38,8 +38,9 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=str(SCREENSHOTS / f"{name}.png"))
 
 
-def sign_in(page: Page, url: str, name: str, password: str) -> None:
-    page.goto(url + "/hub/login")
+def sign_in(page: Page, url: str, name: str, password: str, then: str = "") -> None:
+    """`then`: the path to go on to, for who does not want to be led to their server."""
+    page.goto(url + "/hub/login" + (f"?next={then}" if then else ""))
     page.fill('input[name="username"]', name)
     page.fill('input[name="password"]', password)
     page.click('form button[type="submit"], form input[type="submit"]')

@@ -1,0 +1,110 @@
+// What the hub does beside requests: reaching the backend, reconciling, watching the GPUs, cleaning up.
+#include "app/hub_rooms.hpp"
+#include "obs/log.hpp"
+#include "store/queries.hpp"
+
+namespace berth::app {
+
+using namespace std::chrono_literals;
+
+void HubProcess::Rooms::start_background() {
+    work.spawn("backend", OnStop::cancel, open_backend());
+    work.spawn("activity", OnStop::cancel, activity->run());
+    work.spawn("housekeeping", OnStop::cancel, housekeeping());
+    work.spawn("proxy", OnStop::cancel, proxy->supervise([this] {
+        work.spawn("check routes", OnStop::cancel, check_routes());
+    }));
+    if (options.gpu.agent) {
+        gpu::AgentClientOptions agent_options;
+        agent_options.library = options.gpu.nvml_library;
+        agent_options.interval = options.gpu.poll_interval;
+        agent.emplace(
+            agent_options,
+            [this](const gpu::AgentReport& report) { on_agent_report(report); },
+            [this](const std::string& why) {
+                log::warn("gpu_agent.silent", {{"why", why}});
+                inventory->agent_silent(now_utc());
+            });
+        work.spawn("gpu agent", OnStop::cancel, agent->run());
+    }
+}
+
+void HubProcess::Rooms::on_agent_report(const gpu::AgentReport& report) {
+    inventory->apply(report, now_utc());
+    inventory->expire_suspicions(now_utc());
+    leases->sync(*inventory);
+    auto rows = inventory->take_changed_rows();
+    if (!rows.empty()) store->commit_later(upsert_all(std::move(rows)));
+}
+
+// The backend may not be there yet; pages are served meanwhile, starts are refused with its message.
+awaitable<> HubProcess::Rooms::open_backend() {
+    for (;;) {
+        auto usable = co_await spawner->check(Deadline::in(15s));
+        if (usable) break;
+        start->close(usable.error().message);
+        log::warn("backend.unusable", {{"why", usable.error().message}, {"detail", usable.error().detail}});
+        co_await sleep_for(2s);
+    }
+    for (auto pause = 1s;; pause = std::min<std::chrono::seconds>(pause * 2, 30s)) {
+        auto listening = co_await listen_for_servers();
+        if (listening) break;
+        start->close(listening.error().message);
+        log::error("hub.unreachable_for_servers", {{"why", listening.error().message}});
+        co_await sleep_for(pause);
+    }
+    const std::string address =
+        options.docker.hub_address.empty() ? spawner->hub_listen_address() : options.docker.hub_address;
+    const auto port = behind_proxy->local().port;
+    context->api_url = "http://" + address + ":" + std::to_string(port) + options.base_path() + "hub/api";
+    log::info("backend.ready", {{"spawner", options.spawn.spawner}, {"api_url", context->api_url}});
+    work.spawn("watch", OnStop::cancel, reconcile->watch());
+    co_await reconcile->run();
+}
+
+// The address on which servers reach the hub, and there only its API, when the hub's own does not cover it.
+awaitable<Result<void>> HubProcess::Rooms::listen_for_servers() {
+    const auto local = behind_proxy->local();
+    net::Endpoint inside;
+    inside.host = spawner->hub_listen_address();
+    inside.port = local.port;
+    const bool covered =
+        inside.host == local.host || local.host.empty() || local.host == "0.0.0.0" || local.host == "*";
+    if (covered) co_return Result<void>{};
+    auto listener = net::Listener::open(executor, inside);
+    if (!listener)
+        co_return Error{
+            net::NetErrc::address_unusable,
+            "The hub cannot listen where servers reach it: " + listener.error().message};
+    BERTH_CO_TRY(const auto limits, server_limits());
+    for_servers.emplace(
+        connections, std::move(*listener), "servers", limits, false, api->handler_for_servers());
+    for_servers->start();
+    co_return Result<void>{};
+}
+
+awaitable<> HubProcess::Rooms::check_routes() {
+    auto checked = co_await routes->check(Deadline::in(10s));
+    if (!checked) log::warn("route.delayed", {{"detail", checked.error().detail}});
+}
+
+// Façade leases and suspicions whose time is over every 10 s; expired tokens, codes and sessions every hour.
+awaitable<> HubProcess::Rooms::housekeeping() {
+    auto next_purge = std::chrono::steady_clock::now();
+    for (;;) {
+        if (inventory->expire_suspicions(now_utc())) leases->sync(*inventory);
+        auto over = facade->expire(now_utc());
+        if (!over.empty()) {
+            auto ended = co_await facade->commit_ended(*store, std::move(over), std::nullopt);
+            if (!ended) log::warn("lease.end_delayed", {{"detail", ended.error().detail}});
+        }
+        if (std::chrono::steady_clock::now() >= next_purge) {
+            auto purged = co_await directory->purge_expired(now_utc());
+            if (!purged) log::warn("tokens.purge_delayed", {{"detail", purged.error().detail}});
+            next_purge += 1h;
+        }
+        co_await sleep_for(10s);
+    }
+}
+
+}  // namespace berth::app
