@@ -53,15 +53,8 @@ awaitable<Result<http::Response>> get_allocator_gpus(Dependencies& hub, Call&) {
 awaitable<Result<http::Response>> post_allocator_gpus(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto uuids, uuids_of(call.request));
     auto populated = hub.facade.populate(uuids);
-    const auto audit = audit_of(call, "gpu.populate", std::to_string(uuids.size()) + " devices");
-    store::Change change = [populated = std::move(populated), audit](store::Transaction& t) {
-        for (const auto& row : populated.upserts)
-            store::upsert(t, row);
-        for (const auto& uuid : populated.removals)
-            store::remove_device(t, uuid);
-        store::insert(t, audit);
-    };
-    BERTH_CO_CHECK(co_await hub.store.commit(std::move(change)));
+    auto audit = audit_of(call, "gpu.populate", std::to_string(uuids.size()) + " devices");
+    BERTH_CO_CHECK(co_await hub.facade.commit_populated(hub.store, std::move(populated), std::move(audit)));
     co_return http::Response::json(200, counters(hub));
 }
 
@@ -100,10 +93,9 @@ awaitable<Result<http::Response>> post_allocator_release(Dependencies& hub, Call
         if (error.is(gpu::DeviceErrc::unknown_device)) co_return not_found(error.message);
         co_return error;
     }
-    if (const auto row = *released) {
-        std::vector<store::LeaseRow> ended{*row};
+    if (!released->empty()) {
         BERTH_CO_CHECK(co_await hub.facade.commit_ended(
-            hub.store, std::move(ended), audit_of(call, "gpu.release", *text)));
+            hub.store, std::move(*released), audit_of(call, "gpu.release", *text)));
     }
     co_return http::Response::json(200, counters(hub));
 }

@@ -14,6 +14,7 @@
 #include "spawn/spawner.hpp"
 #include "store/store.hpp"
 
+#include <charconv>
 #include <random>
 
 namespace berth::api {
@@ -34,6 +35,8 @@ std::string_view text_of(ApiErrc reason) {
             return "start_failed";
         case ApiErrc::too_many:
             return "too_many";
+        case ApiErrc::unprocessable:
+            return "unprocessable";
     }
     return "api";
 }
@@ -63,6 +66,8 @@ unsigned status_for(ApiErrc reason) {
             return 500;
         case ApiErrc::too_many:
             return 429;
+        case ApiErrc::unprocessable:
+            return 422;
     }
     return 500;
 }
@@ -226,7 +231,10 @@ unsigned status_of(const Error& error) {
 unsigned retry_after(const Error& error) {
     thread_local std::minstd_rand spread{std::random_device{}()};
     if (error.is(hub::HubErrc::too_many_starts)) return 30 + static_cast<unsigned>(spread() % 31);
-    return status_of(error) == 503 ? 5 : 0;
+    unsigned seconds = 0;  // of a throttled sign-in; the detail says how many
+    if (error.is(identity::SignInErrc::throttled))
+        std::from_chars(error.detail.data(), error.detail.data() + error.detail.size(), seconds);
+    return status_of(error) == 503 ? 5 : seconds;
 }
 
 std::string message_of(const Error& error) {

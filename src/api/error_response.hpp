@@ -16,8 +16,9 @@ enum class ApiErrc {
     conflict,       // 409
     forbidden,      // 403
     method_not_allowed,
-    start_failed,  // 500: within the time a start request waits; the message says why
-    too_many,      // 429
+    start_failed,   // 500: within the time a start request waits; the message says why
+    too_many,       // 429
+    unprocessable,  // 422
 };
 std::string_view text_of(ApiErrc reason);
 BERTH_ERROR_CATEGORY(ApiErrc, "api")

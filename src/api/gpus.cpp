@@ -1,6 +1,7 @@
 // The GPU board: what devices there are, who holds them, and the administrator's switch (gpu.md E.8).
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
+#include "gpu/device_rows.hpp"
 #include "store/queries.hpp"
 
 #include <algorithm>
@@ -64,10 +65,8 @@ json::object device_model(
 
 awaitable<Result<http::Response>> set_cordoned(Dependencies& hub, Call& call, bool cordoned) {
     const DeviceUuid uuid(call.arguments.at(0));
-    if (hub.inventory.find(uuid) == nullptr) co_return not_found("There is no device " + uuid.value);
-    BERTH_CO_CHECK(hub.inventory.set_cordoned(uuid, cordoned));
-    hub.leases.sync(hub.inventory);
-    auto rows = hub.inventory.take_changed_rows();
+    const auto plan = hub.inventory.plan_cordon(uuid, cordoned);
+    if (!plan) co_return not_found("There is no device " + uuid.value);
     store::AuditRow audit;
     audit.at = call.now;
     audit.principal = call.permit->principal_name();
@@ -75,12 +74,14 @@ awaitable<Result<http::Response>> set_cordoned(Dependencies& hub, Call& call, bo
     audit.target = uuid.value;
     audit.permit = call.permit->scope();
     audit.result = "ok";
-    store::Change change = [rows = std::move(rows), audit](store::Transaction& t) {
-        for (const auto& row : rows)
-            store::upsert(t, row);
+    store::Change change = [rows = *plan, audit](store::Transaction& t) {
+        gpu::write(t, rows);
         store::insert(t, audit);
     };
     BERTH_CO_CHECK(co_await hub.store.commit(std::move(change)));
+    hub.inventory.apply_cordon(*plan);
+    hub.leases.sync(hub.inventory);
+    BERTH_CO_CHECK(co_await gpu::write_changes(hub.store, hub.inventory));
     co_return http::Response::empty(204);
 }
 

@@ -66,7 +66,9 @@ awaitable<Result<http::Response>> post_login(Dependencies& hub, Call& call) {
              {"address", call.request.client_address()},
              {"reason", error.code.message()},
              {"detail", error.detail}});
-        co_return login_page(hub, call, status_of(error), username, message_of(error));
+        auto page = login_page(hub, call, status_of(error), username, message_of(error));
+        if (const auto seconds = retry_after(error)) page.headers.add("Retry-After", std::to_string(seconds));
+        co_return page;
     }
     co_return co_await welcome(hub, call, *signed_in);
 }

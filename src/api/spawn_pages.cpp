@@ -51,7 +51,7 @@ Result<json::object> options_of_query(const http::Request& request) {
         if (!name.starts_with("opt-")) {
             add(plain, name, value);
         } else if (name.size() == 4) {
-            return bad_request("The option 'opt-' has no name");
+            return Error{ApiErrc::unprocessable, "The option 'opt-' has no name"};
         } else {
             add(prefixed, name.substr(4), value);
         }

@@ -31,10 +31,13 @@ void HubProcess::Rooms::start_background() {
 
 void HubProcess::Rooms::on_agent_report(const gpu::AgentReport& report) {
     inventory->apply(report, now_utc());
-    inventory->expire_suspicions(now_utc());
     leases->sync(*inventory);
-    auto rows = inventory->take_changed_rows();
-    if (!rows.empty()) store->commit_later(upsert_all(std::move(rows)));
+    work.spawn("write devices", OnStop::cancel, write_devices());
+}
+
+awaitable<> HubProcess::Rooms::write_devices() {
+    auto written = co_await gpu::write_changes(*store, *inventory);
+    if (!written) log::warn("devices.write_delayed", {{"detail", written.error().detail}});
 }
 
 // The backend may not be there yet; pages are served meanwhile, starts are refused with its message.
@@ -93,6 +96,7 @@ awaitable<> HubProcess::Rooms::housekeeping() {
     auto next_purge = std::chrono::steady_clock::now();
     for (;;) {
         if (inventory->expire_suspicions(now_utc())) leases->sync(*inventory);
+        co_await write_devices();
         auto over = facade->expire(now_utc());
         if (!over.empty()) {
             auto ended = co_await facade->commit_ended(*store, std::move(over), std::nullopt);

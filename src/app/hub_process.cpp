@@ -35,13 +35,6 @@ Result<std::string> setting_or(store::Store& store, const std::string& key, cons
 
 }  // namespace
 
-store::Change upsert_all(std::vector<store::DeviceRow> rows) {
-    return [rows = std::move(rows)](store::Transaction& t) {
-        for (const auto& row : rows)
-            store::upsert(t, row);
-    };
-}
-
 HubProcess::HubProcess(asio::io_context& io, config::Options options)
     : rooms_(std::make_unique<Rooms>(io, std::move(options))) {}
 
@@ -88,11 +81,7 @@ awaitable<Result<void>> HubProcess::Rooms::open_identity(const store::Snapshot& 
 
 awaitable<Result<void>> HubProcess::Rooms::open_gpus(const store::Snapshot& snapshot) {
     inventory.emplace(options.gpu, snapshot.devices);
-    auto rows = inventory->take_changed_rows();
-    if (!rows.empty()) {
-        auto change = upsert_all(std::move(rows));
-        BERTH_CO_CHECK(co_await store->commit(std::move(change)));
-    }
+    BERTH_CO_CHECK(co_await gpu::write_changes(*store, *inventory));
     leases.emplace(options.gpu, [this](UserId id) {
         const auto* user = directory->find(id);
         return user == nullptr ? std::string("a removed user") : user->name().value;

@@ -8,6 +8,7 @@
 #include "app/proxy_process.hpp"
 #include "async/blocking_pool.hpp"
 #include "gpu/agent_client.hpp"
+#include "gpu/device_rows.hpp"
 #include "hub/reconcile.hpp"
 
 #include <optional>
@@ -15,7 +16,6 @@
 namespace berth::app {
 
 void report_failure(std::string_view task, const std::exception_ptr& failure);
-store::Change upsert_all(std::vector<store::DeviceRow> rows);
 
 struct HubProcess::Rooms {
     Rooms(asio::io_context& io, config::Options configured)
@@ -76,6 +76,7 @@ struct HubProcess::Rooms {
     awaitable<> check_routes();
     awaitable<> housekeeping();
     void on_agent_report(const gpu::AgentReport& report);
+    awaitable<> write_devices();
     Result<http::ServerLimits> server_limits() const;
     awaitable<Result<void>> listen_for_servers();
     std::string hub_url(std::string_view path) const {

@@ -1,5 +1,6 @@
 #include "gpu/allocator_facade.hpp"
 
+#include "gpu/device_rows.hpp"
 #include "store/queries.hpp"
 
 #include <algorithm>
@@ -16,6 +17,28 @@ bool is_facade_lease(const store::LeaseRow& row) {
 }
 
 }  // namespace
+
+EndingLeases::EndingLeases(AllocatorFacade& facade, std::vector<store::LeaseRow> rows)
+    : facade_(&facade), rows_(std::move(rows)) {
+    for (const auto& row : rows_)
+        facade_->ending_.insert(row.id);
+}
+
+EndingLeases& EndingLeases::operator=(EndingLeases&& other) noexcept {
+    if (this != &other) {
+        let_go();
+        facade_ = std::exchange(other.facade_, nullptr);
+        rows_ = std::move(other.rows_);
+    }
+    return *this;
+}
+
+void EndingLeases::let_go() noexcept {
+    if (!facade_) return;
+    for (const auto& row : rows_)
+        facade_->ending_.erase(row.id);
+    facade_ = nullptr;
+}
 
 AllocatorFacade::AllocatorFacade(
     Inventory& inventory, Leases& leases, store::Ids& ids, std::chrono::seconds time_to_live)
@@ -34,25 +57,46 @@ AllocatorFacade::Populated AllocatorFacade::populate(const std::vector<DeviceUui
     for (const auto& uuid : uuids) {
         if (!uuid.empty() && !contains(distinct, uuid)) distinct.push_back(uuid);
     }
-    members_ = std::move(distinct);
-    inventory_.add_facade_devices(*members_);
-    leases_.sync(inventory_);
-    auto removals = forget_left_out();
-    return {.upserts = inventory_.take_changed_rows(), .removals = std::move(removals)};
+    auto rows = inventory_.plan_facade_devices(distinct, left_out(distinct));
+    return {.members = std::move(distinct), .rows = std::move(rows)};
 }
 
-std::vector<DeviceUuid> AllocatorFacade::forget_left_out() {
-    std::vector<DeviceUuid> gone;
-    if (!members_) return gone;
+// Meanwhile a device to be removed may have been leased: then it stays, and settle() sees to its row.
+void AllocatorFacade::apply(const Populated& durable) {
+    members_ = durable.members;
+    inventory_.add_facade_devices(durable.members);
+    forget_left_out();
+    inventory_.settle(durable.rows);
+    leases_.sync(inventory_);
+}
+
+awaitable<Result<void>> AllocatorFacade::commit_populated(
+    store::Store& store, Populated populated, store::AuditRow audit) {
+    store::Change change = [rows = populated.rows, audit](store::Transaction& t) {
+        write(t, rows);
+        store::insert(t, audit);
+    };
+    BERTH_CO_CHECK(co_await store.commit(std::move(change)));
+    apply(populated);
+    co_return co_await write_changes(store, inventory_);
+}
+
+std::vector<DeviceUuid> AllocatorFacade::left_out(const std::vector<DeviceUuid>& members) const {
+    std::vector<DeviceUuid> out;
     for (const auto& device : inventory_.devices()) {
         const auto& uuid = device.row.uuid;
-        if (device.facade_only && !contains(*members_, uuid) && leases_.on_device(uuid).empty())
-            gone.push_back(uuid);
+        if (device.facade_only && !contains(members, uuid) && leases_.on_device(uuid).empty())
+            out.push_back(uuid);
     }
+    return out;
+}
+
+void AllocatorFacade::forget_left_out() {
+    if (!members_) return;
+    const auto gone = left_out(*members_);
     for (const auto& uuid : gone)
         inventory_.drop_facade_device(uuid);
     if (!gone.empty()) leases_.sync(inventory_);
-    return gone;
 }
 
 Result<Leases::Granted> AllocatorFacade::request(Timestamp now) {
@@ -64,43 +108,50 @@ Result<Leases::Granted> AllocatorFacade::request(Timestamp now) {
     return leases_.reserve_anonymous(ids_.next<LeaseId>(), one, now, now + time_to_live_);
 }
 
-Result<std::optional<store::LeaseRow>> AllocatorFacade::release(const DeviceUuid& uuid, Timestamp now) const {
+// One whose grant is still being committed has not been told to anybody, so nobody can mean it.
+bool AllocatorFacade::may_end(const store::LeaseRow& row) const {
+    return is_facade_lease(row) && leases_.is_durable(row.id) && !ending_.contains(row.id);
+}
+
+Result<EndingLeases> AllocatorFacade::release(const DeviceUuid& uuid, Timestamp now) {
     for (const auto* row : leases_.on_device(uuid)) {
-        if (!is_facade_lease(*row)) continue;
+        if (!may_end(*row)) continue;
         BERTH_TRY(store::LeaseRow ended, leases_.release(row->id, now, "released through the allocator API"));
-        return std::optional(std::move(ended));
+        std::vector<store::LeaseRow> rows{std::move(ended)};
+        return EndingLeases(*this, std::move(rows));
     }
     if (!contains(members(), uuid)) {
         return Error{DeviceErrc::unknown_device, "The allocator knows no GPU " + uuid.value + "."};
     }
-    return std::optional<store::LeaseRow>();
+    return EndingLeases();
 }
 
-std::vector<store::LeaseRow> AllocatorFacade::expire(Timestamp now) const {
+EndingLeases AllocatorFacade::expire(Timestamp now) {
     std::vector<store::LeaseRow> rows;
     for (const LeaseId id : leases_.expired(now)) {
+        if (!may_end(*leases_.find(id))) continue;
         if (auto row = leases_.release(id, now, "time to live over")) rows.push_back(*std::move(row));
     }
-    return rows;
+    return EndingLeases(*this, std::move(rows));
+}
+
+void AllocatorFacade::apply(const EndingLeases& durable) {
+    for (const auto& row : durable.rows())
+        leases_.apply(row);
+    forget_left_out();
 }
 
 awaitable<Result<void>> AllocatorFacade::commit_ended(
-    store::Store& store, std::vector<store::LeaseRow> ended, std::optional<store::AuditRow> audit) {
-    store::Change change = [ended, audit](store::Transaction& t) {
-        for (const auto& row : ended)
+    store::Store& store, EndingLeases ended, std::optional<store::AuditRow> audit) {
+    store::Change change = [rows = ended.rows(), audit](store::Transaction& t) {
+        for (const auto& row : rows)
             store::end_lease(t, row);
         if (audit) store::insert(t, *audit);
     };
     BERTH_CO_CHECK(co_await store.commit(std::move(change)));
-    for (const auto& row : ended)
-        leases_.apply(row);
-    auto left_out = forget_left_out();
-    if (!left_out.empty()) {
-        store.commit_later([left_out](store::Transaction& t) {
-            for (const auto& uuid : left_out)
-                store::remove_device(t, uuid);
-        });
-    }
+    apply(ended);
+    // The leases have ended either way; rows of forgotten devices that could not be deleted go next time.
+    (void)co_await write_changes(store, inventory_);
     co_return Result<void>{};
 }
 

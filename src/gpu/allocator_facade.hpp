@@ -15,55 +15,88 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
 namespace berth::gpu {
+
+class AllocatorFacade;
+
+// Façade leases whose end is to be committed. While this lives no other release and no expiry picks them, so
+// that two releases at once are two; it is destroyed when they were applied or the commit failed. The façade
+// must outlive it.
+class EndingLeases {
+public:
+    EndingLeases() noexcept = default;
+    EndingLeases(AllocatorFacade& facade, std::vector<store::LeaseRow> rows);
+    EndingLeases(EndingLeases&& other) noexcept
+        : facade_(std::exchange(other.facade_, nullptr)), rows_(std::move(other.rows_)) {}
+    EndingLeases& operator=(EndingLeases&& other) noexcept;
+    EndingLeases(const EndingLeases&) = delete;
+    EndingLeases& operator=(const EndingLeases&) = delete;
+    ~EndingLeases() { let_go(); }
+
+    bool empty() const { return rows_.empty(); }
+    const std::vector<store::LeaseRow>& rows() const { return rows_; }
+
+private:
+    void let_go() noexcept;
+
+    AllocatorFacade* facade_ = nullptr;
+    std::vector<store::LeaseRow> rows_;
+};
 
 class AllocatorFacade {
 public:
     AllocatorFacade(Inventory& inventory, Leases& leases, store::Ids& ids, std::chrono::seconds time_to_live);
 
     // Makes this the list; idempotent. Known devices keep their counters; those left out get no new façade
-    // lease and are forgotten when their last lease ends. Returns what to commit: rows to upsert, devices to
-    // delete.
+    // lease and are forgotten when their last lease ends. populate() changes nothing that anybody sees; the
+    // rows are committed, then apply() makes it so, and then Inventory::take_changes() is committed.
     struct Populated {
-        std::vector<store::DeviceRow> upserts;
-        std::vector<DeviceUuid> removals;
+        std::vector<DeviceUuid> members;
+        RowChanges rows;
     };
     Populated populate(const std::vector<DeviceUuid>& uuids);
-    // Devices that were left out and whose last lease has ended meanwhile, as rows to delete. After
-    // Leases::apply().
-    std::vector<DeviceUuid> forget_left_out();
-
+    void apply(const Populated& durable);
+    // Both, with `audit`. Error: StoreErrc::unavailable; then the list is what it was.
+    awaitable<Result<void>> commit_populated(store::Store& store, Populated populated, store::AuditRow audit);
     // One device. The caller commits `row` (and usage), keeps the claim, then answers row.devices[0].
     // Errors: none_free when all are at the factor; no_devices when the list is empty.
     Result<Leases::Granted> request(Timestamp now);
 
-    // Counter minus one, never below zero: the oldest façade lease on the device ends. Nothing to commit when
-    // there is none. Error: unknown_device. The caller commits the row, then calls Leases::apply().
-    Result<std::optional<store::LeaseRow>> release(const DeviceUuid& uuid, Timestamp now) const;
+    // Counter minus one, never below zero: the oldest façade lease on the device ends. Empty when there is
+    // none, or none that is not ending already. Error: unknown_device. commit_ended() does the rest.
+    Result<EndingLeases> release(const DeviceUuid& uuid, Timestamp now);
 
-    // Leases whose time is over, as rows to commit and then Leases::apply().
-    std::vector<store::LeaseRow> expire(Timestamp now) const;
+    // Leases whose time is over; commit_ended() does the rest.
+    EndingLeases expire(Timestamp now);
 
-    // Commits what release() or expire() ended, with `audit` when there is one, then applies it; devices that
-    // were left out of the list and have no lease any more are forgotten. Error: StoreErrc::unavailable, and
-    // the leases stay.
+    // Their ends are durable: the devices are free, and those that were left out of the list and have no
+    // lease any more are forgotten (Inventory::take_changes() deletes their rows).
+    void apply(const EndingLeases& durable);
+    // Commits what release() or expire() ended, with `audit` when there is one, then applies it. Error:
+    // StoreErrc::unavailable, and the leases stay.
     awaitable<Result<void>> commit_ended(
-        store::Store& store, std::vector<store::LeaseRow> ended, std::optional<store::AuditRow> audit);
+        store::Store& store, EndingLeases ended, std::optional<store::AuditRow> audit);
 
     // Live leases on each device of the list, in its order; those left out but still leased follow.
     std::vector<std::pair<DeviceUuid, std::uint32_t>> list() const;
 
 private:
+    friend class EndingLeases;
     std::vector<DeviceUuid> members() const;
+    bool may_end(const store::LeaseRow& row) const;
+    std::vector<DeviceUuid> left_out(const std::vector<DeviceUuid>& members) const;
+    void forget_left_out();
 
     Inventory& inventory_;
     Leases& leases_;
     store::Ids& ids_;
     std::chrono::seconds time_to_live_;
     std::optional<std::vector<DeviceUuid>> members_;
+    std::set<LeaseId> ending_;
 };
 
 }  // namespace berth::gpu

@@ -17,6 +17,21 @@ bool says_no_driver(const AgentError& error) {
            error.reason == "version_mismatch";
 }
 
+bool same(const store::DeviceRow& a, const store::DeviceRow& b) {
+    const auto members = [](const store::DeviceRow& row) {
+        return std::tie(
+            row.uuid,
+            row.position,
+            row.name,
+            row.memory_bytes,
+            row.pci_bus_id,
+            row.source,
+            row.capacity,
+            row.cordoned);
+    };
+    return members(a) == members(b);
+}
+
 template <class T>
 bool assign(T& target, const T& value) {
     if (target == value) return false;
@@ -54,12 +69,18 @@ Inventory::Inventory(config::GpuOptions options, std::vector<store::DeviceRow> s
     take_configuration();
 }
 
+store::DeviceRow Inventory::new_row(const DeviceUuid& uuid, std::string source, std::int64_t position) const {
+    store::DeviceRow row;
+    row.uuid = uuid;
+    row.source = std::move(source);
+    row.position = position;
+    row.capacity = options_.oversubscription;
+    return row;
+}
+
 DeviceStatus& Inventory::add(const DeviceUuid& uuid, std::string source) {
     DeviceStatus& device = devices_.emplace_back();
-    device.row.uuid = uuid;
-    device.row.source = std::move(source);
-    device.row.position = next_position_++;
-    device.row.capacity = options_.oversubscription;
+    device.row = new_row(uuid, std::move(source), next_position_++);
     changed(device);
     return device;
 }
@@ -179,20 +200,55 @@ void Inventory::apply_error(const AgentError& error) {
 }
 
 std::vector<store::DeviceRow> Inventory::take_changed_rows() {
-    std::vector<store::DeviceRow> rows;
-    for (const DeviceStatus& device : devices_) {
-        if (std::find(changed_.begin(), changed_.end(), device.row.uuid) != changed_.end())
-            rows.push_back(device.row);
-    }
-    changed_.clear();
-    return rows;
+    auto changes = take_changes();
+    changed_ = std::move(changes.removals);  // these wait for somebody who takes them too
+    return std::move(changes.upserts);
 }
 
-Result<void> Inventory::set_cordoned(const DeviceUuid& uuid, bool cordoned) {
-    DeviceStatus* device = find_mutable(uuid);
+RowChanges Inventory::take_changes() {
+    RowChanges changes;
+    for (const DeviceStatus& device : devices_) {
+        if (std::erase(changed_, device.row.uuid) > 0) changes.upserts.push_back(device.row);
+    }
+    changes.removals = std::exchange(changed_, {});
+    if (!changes.empty()) changes.revision = ++revision_;
+    return changes;
+}
+
+void Inventory::not_written(const RowChanges& changes) {
+    for (const auto& row : changes.upserts)
+        changed_.push_back(row.uuid);
+    changed_.insert(changed_.end(), changes.removals.begin(), changes.removals.end());
+}
+
+Result<RowChanges> Inventory::plan_cordon(const DeviceUuid& uuid, bool cordoned) {
+    const DeviceStatus* device = find(uuid);
     if (!device) return Error{DeviceErrc::unknown_device, "There is no GPU " + uuid.value + "."};
-    if (assign(device->row.cordoned, cordoned)) changed(*device);
-    return {};
+    RowChanges plan{.upserts = {device->row}, .removals = {}, .revision = ++revision_};
+    plan.upserts[0].cordoned = cordoned;
+    return plan;
+}
+
+void Inventory::apply_cordon(const RowChanges& durable) {
+    for (const auto& row : durable.upserts) {
+        if (DeviceStatus* device = find_mutable(row.uuid)) device->row.cordoned = row.cordoned;
+    }
+    settle(durable);
+}
+
+// Rows are written in the order in which they were handed out. So when nobody was handed any since the plan,
+// the store has what the plan says; otherwise a row made from older memory may have come after it.
+void Inventory::settle(const RowChanges& durable) {
+    const bool last = durable.revision == revision_;
+    for (const auto& row : durable.upserts) {
+        const DeviceStatus* device = find(row.uuid);
+        std::erase(changed_, row.uuid);
+        if (!last || !device || !same(device->row, row)) changed_.push_back(row.uuid);
+    }
+    for (const auto& uuid : durable.removals) {
+        std::erase(changed_, uuid);
+        if (!last || find(uuid)) changed_.push_back(uuid);
+    }
 }
 
 void Inventory::note_verify_failure(const DeviceUuid& uuid, Timestamp now) {
@@ -226,6 +282,16 @@ bool Inventory::expire_suspicions(Timestamp now) {
     return any_ended;
 }
 
+RowChanges Inventory::plan_facade_devices(
+    const std::vector<DeviceUuid>& uuids, std::vector<DeviceUuid> removals) {
+    RowChanges plan{.upserts = {}, .removals = std::move(removals), .revision = ++revision_};
+    std::int64_t position = next_position_;
+    for (const auto& uuid : uuids) {
+        if (!find(uuid)) plan.upserts.push_back(new_row(uuid, "facade", position++));
+    }
+    return plan;
+}
+
 void Inventory::add_facade_devices(const std::vector<DeviceUuid>& uuids) {
     for (const auto& uuid : uuids) {
         if (find(uuid)) continue;
@@ -234,8 +300,11 @@ void Inventory::add_facade_devices(const std::vector<DeviceUuid>& uuids) {
 }
 
 void Inventory::drop_facade_device(const DeviceUuid& uuid) {
-    std::erase_if(
+    const auto dropped = std::erase_if(
         devices_, [&](const DeviceStatus& each) { return each.facade_only && each.row.uuid == uuid; });
+    if (dropped == 0) return;
+    suspicions_.erase(uuid);
+    changed_.push_back(uuid);
 }
 
 }  // namespace berth::gpu

@@ -42,6 +42,14 @@ struct DeviceStatus {
     bool eligible() const { return health == Health::healthy && !row.cordoned; }
 };
 
+// Device rows on their way to the store (gpu/device_rows.hpp writes them).
+struct RowChanges {
+    std::vector<store::DeviceRow> upserts;
+    std::vector<DeviceUuid> removals;
+    std::uint64_t revision = 0;  // of Inventory, when they were made
+    bool empty() const { return upserts.empty() && removals.empty(); }
+};
+
 class Inventory {
 public:
     // `stored`: the rows of store::Snapshot. Call take_changed_rows() next, for devices that are new or
@@ -54,6 +62,10 @@ public:
 
     // Rows to upsert in the next commit; emptied by the call. The hub calls it after every change here.
     std::vector<store::DeviceRow> take_changed_rows();
+    // The same together with the rows of devices that were dropped.
+    RowChanges take_changes();
+    // They were taken or planned, but the commit failed: they are taken again next time.
+    void not_written(const RowChanges& changes);
 
     // In device order, gone and cordoned ones included.
     const std::vector<DeviceStatus>& devices() const { return devices_; }
@@ -69,19 +81,29 @@ public:
     std::string_view driver_version() const { return driver_version_; }
     bool simulated() const { return options_.simulated; }
 
-    // An administrator's switch: a cordoned device keeps its leases and gets no new one. Error:
+    // An administrator's switch: a cordoned device keeps its leases and gets no new one. plan_cordon()
+    // changes nothing that anybody sees; the caller commits the row, calls apply_cordon() and then commits
+    // take_changes(), which is empty unless somebody else's row of the device overtook this one. Error:
     // unknown_device.
-    Result<void> set_cordoned(const DeviceUuid& uuid, bool cordoned);
+    Result<RowChanges> plan_cordon(const DeviceUuid& uuid, bool cordoned);
+    void apply_cordon(const RowChanges& durable);
     // A container was started and did not show this device; twice in ten minutes makes it suspect.
     void note_verify_failure(const DeviceUuid& uuid, Timestamp now);
-    // Suspects whose time is over are healthy again. True when something changed.
+    // Suspects whose time is over are healthy again. True when something changed: then Leases::sync()
+    // follows. Costs nothing while there are none, and needs no agent.
     bool expire_suspicions(Timestamp now);
 
+    // The rows that add_facade_devices() and drop_facade_device() will lead to; changes nothing that anybody
+    // sees.
+    RowChanges plan_facade_devices(const std::vector<DeviceUuid>& uuids, std::vector<DeviceUuid> removals);
     // The façade's populate: devices nobody else knows, given only to the façade. Known ones are left as they
     // are.
     void add_facade_devices(const std::vector<DeviceUuid>& uuids);
-    // Forgets a device that only the façade knew. The caller deletes its row (store::remove_device).
+    // Forgets a device that only the façade knew; its row goes with take_changes().
     void drop_facade_device(const DeviceUuid& uuid);
+    // A plan is durable and memory was changed: what memory says differently is to be written again, the rest
+    // is done.
+    void settle(const RowChanges& durable);
 
 private:
     struct Suspicion {
@@ -95,11 +117,13 @@ private:
     void apply_snapshot(const AgentSnapshot& snapshot);
     void apply_error(const AgentError& error);
     void changed(const DeviceStatus& device) { changed_.push_back(device.row.uuid); }
+    store::DeviceRow new_row(const DeviceUuid& uuid, std::string source, std::int64_t position) const;
 
     config::GpuOptions options_;
     std::vector<DeviceStatus> devices_;  // by position
     std::unordered_map<DeviceUuid, Suspicion> suspicions_;
     std::vector<DeviceUuid> changed_;
+    std::uint64_t revision_ = 0;  // counts how often rows were handed out to be written
     std::int64_t next_position_ = 0;
     std::optional<Timestamp> stale_since_;
     std::optional<AgentError> agent_error_;

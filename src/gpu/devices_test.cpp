@@ -122,10 +122,43 @@ TEST(Inventory, AFaultAndACordonKeepADeviceBack) {
     inventory.apply(snapshot_of({lost, reading_of("GPU-b", "2")}), kNow);
     EXPECT_EQ(health_of(inventory, "GPU-a"), Health::unhealthy);
     (void)inventory.take_changed_rows();
-    ASSERT_TRUE(inventory.set_cordoned(DeviceUuid("GPU-b"), true));
+    const auto cordon = inventory.plan_cordon(DeviceUuid("GPU-b"), true);
+    ASSERT_TRUE(cordon);
+    EXPECT_TRUE(cordon->upserts.at(0).cordoned);
+    EXPECT_TRUE(inventory.find(DeviceUuid("GPU-b"))->eligible());  // until it is durable
+    inventory.apply_cordon(*cordon);
     EXPECT_FALSE(inventory.find(DeviceUuid("GPU-b"))->eligible());
-    EXPECT_TRUE(inventory.take_changed_rows().at(0).cordoned);
-    EXPECT_TRUE(inventory.set_cordoned(DeviceUuid("GPU-x"), true).error().is(DeviceErrc::unknown_device));
+    EXPECT_TRUE(inventory.take_changes().empty());  // the committed row is what memory says
+    EXPECT_TRUE(inventory.plan_cordon(DeviceUuid("GPU-x"), true).error().is(DeviceErrc::unknown_device));
+}
+
+TEST(Inventory, ACordonThatAReadingOvertookIsWrittenAgain) {
+    Inventory inventory(options_naming({}), {});
+    inventory.apply(snapshot_of({reading_of("GPU-a", "1")}), kNow);
+    (void)inventory.take_changes();
+    const auto cordon = inventory.plan_cordon(DeviceUuid("GPU-a"), true);
+    inventory.apply(snapshot_of({reading_of("GPU-a", "2")}), kNow);
+    EXPECT_FALSE(inventory.take_changed_rows().at(0).cordoned);  // this row undoes the cordon's in the store
+    inventory.apply_cordon(*cordon);
+    const auto again = inventory.take_changes();
+    ASSERT_EQ(again.upserts.size(), 1U);
+    EXPECT_TRUE(again.upserts[0].cordoned);
+    EXPECT_EQ(again.upserts[0].pci_bus_id, "2");
+}
+
+TEST(Inventory, RowsThatWereNotWrittenAreTakenAgain) {
+    Inventory inventory(options_naming({"GPU-a"}), {});
+    inventory.add_facade_devices({DeviceUuid("GPU-f")});
+    (void)inventory.take_changes();
+    inventory.drop_facade_device(DeviceUuid("GPU-f"));
+    EXPECT_TRUE(inventory.take_changed_rows().empty());  // takes no removal, and loses none
+    auto changes = inventory.take_changes();
+    EXPECT_EQ(changes.removals, std::vector<DeviceUuid>{DeviceUuid("GPU-f")});
+    inventory.not_written(changes);
+    inventory.add_facade_devices({DeviceUuid("GPU-f")});
+    changes = inventory.take_changes();
+    EXPECT_EQ(changes.upserts.size(), 1U);
+    EXPECT_TRUE(changes.removals.empty());
 }
 
 TEST(Inventory, TwoFailedStartsMakeASuspectForTenMinutes) {
@@ -140,6 +173,27 @@ TEST(Inventory, TwoFailedStartsMakeASuspectForTenMinutes) {
     EXPECT_EQ(inventory.find(a)->health, Health::suspect);
     EXPECT_TRUE(inventory.expire_suspicions(kNow + 15min));
     EXPECT_TRUE(inventory.find(a)->eligible());
+}
+
+TEST(Inventory, SuspicionsEndWithoutAnAgent) {
+    auto options = options_naming({"GPU-a", "GPU-b"});
+    options.agent = false;
+    Inventory inventory(options, {});
+    (void)inventory.take_changed_rows();
+    const DeviceUuid a("GPU-a");
+    EXPECT_FALSE(inventory.expire_suspicions(kNow));
+    inventory.note_verify_failure(a, kNow);
+    inventory.note_verify_failure(a, kNow + 1min);
+    inventory.note_verify_failure(DeviceUuid("GPU-b"), kNow + 1min);
+    EXPECT_FALSE(inventory.expire_suspicions(kNow + 10min));  // counted from the last failure
+    EXPECT_EQ(inventory.find(a)->health, Health::suspect);
+    EXPECT_TRUE(inventory.expire_suspicions(kNow + 11min));
+    EXPECT_TRUE(inventory.find(a)->eligible());
+    EXPECT_EQ(inventory.find(a)->health_detail, "");
+    EXPECT_FALSE(inventory.expire_suspicions(kNow + 11min));  // asked again: nothing more to do
+    EXPECT_TRUE(inventory.take_changed_rows().empty());       // health is no row
+    inventory.note_verify_failure(a, kNow + 12min);
+    EXPECT_TRUE(inventory.find(a)->eligible());  // the count began anew
 }
 
 TEST(AgentReport, SurvivesItsLine) {

@@ -45,6 +45,11 @@ DeviceLease& DeviceLease::operator=(DeviceLease&& other) noexcept {
     return *this;
 }
 
+LeaseId DeviceLease::keep() && noexcept {
+    if (leases_) std::exchange(leases_, nullptr)->claims_.erase(id_);
+    return id_;
+}
+
 void DeviceLease::give_back() noexcept {
     if (leases_) std::exchange(leases_, nullptr)->forget(id_);
 }
@@ -128,6 +133,7 @@ Result<Leases::Granted> Leases::adopt(
     BERTH_CHECK(ledger_.restore(id, sharing_of(row), devices));
     row.devices = std::move(devices);
     insert(row);
+    claims_.insert(id);
     return Granted{.row = std::move(row), .claim = DeviceLease(*this, id)};
 }
 
@@ -138,6 +144,7 @@ Result<Leases::Granted> Leases::grant(LeaseRow row, const DeviceRequest& request
     row.devices = *std::move(devices);
     insert(row);
     const LeaseId id = row.id;
+    claims_.insert(id);
     return Granted{.row = std::move(row), .claim = DeviceLease(*this, id)};
 }
 
@@ -221,6 +228,7 @@ void Leases::insert(const LeaseRow& row) {
 
 void Leases::forget(LeaseId id) noexcept {
     ledger_.release(id);
+    claims_.erase(id);
     const auto at = rows_.find(id);
     if (at == rows_.end()) return;
     const LeaseRow& row = at->second;

@@ -42,10 +42,7 @@ public:
     ~DeviceLease() { give_back(); }
 
     // From now on the store's row holds the devices.
-    LeaseId keep() && noexcept {
-        leases_ = nullptr;
-        return id_;
-    }
+    LeaseId keep() && noexcept;
     LeaseId id() const noexcept { return id_; }
 
 private:
@@ -112,6 +109,8 @@ public:
         const store::LeaseRow& row, store::Ids& ids, Timestamp begin) const;
 
     const store::LeaseRow* find(LeaseId id) const;
+    // A live lease whose claim was kept; one that is not may never reach the store.
+    bool is_durable(LeaseId id) const { return rows_.contains(id) && !claims_.contains(id); }
     const std::map<LeaseId, store::LeaseRow>& all() const { return rows_; }       // live ones, oldest first
     std::vector<const store::LeaseRow*> on_device(const DeviceUuid& uuid) const;  // oldest first
     const store::LeaseRow* of_server(ServerId server) const;                      // its newest live lease
@@ -137,6 +136,7 @@ private:
     NameOfUser name_of_user_;
     Ledger ledger_;
     std::map<LeaseId, store::LeaseRow> rows_;
+    std::set<LeaseId> claims_;  // those of rows_ whose claim was neither kept nor dropped yet
     std::set<std::pair<ServerId, LeaseId>> by_server_;
     std::set<std::pair<UserId, LeaseId>> by_user_;
     std::unordered_map<DeviceUuid, std::set<LeaseId>> by_device_;

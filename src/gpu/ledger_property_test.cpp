@@ -1,7 +1,6 @@
-// 10^6 random operations with random crash points, against a naive model that is checked after every step.
-// A crash forgets the ledger; it is rebuilt by restore() from the rows that were committed, and whatever had
-// not been committed by then is lost. Each check names its invariant of gpu.md E.13. (I19, the seed's array
-// of counters, is allocator_facade_test.cpp's.)
+// What the ledger says beside its choices (those are leases_property_test.cpp's): which rule refuses, how
+// many devices are free, which device may be removed, with a factor for each device. Random operations
+// against a table that is counted by hand.
 #include "gpu/ledger.hpp"
 
 #include <gtest/gtest.h>
@@ -16,8 +15,8 @@
 namespace berth::gpu {
 namespace {
 
-constexpr int kSeeds = 200;
-constexpr int kStepsPerSeed = 5000;
+constexpr int kSeeds = 50;
+constexpr int kStepsPerSeed = 2000;
 
 using Random = std::mt19937_64;
 
@@ -57,21 +56,19 @@ struct Model {
         Sharing sharing;
         DeviceSet devices;
     };
-    std::vector<Device> table;             // the committed device rows, in order
-    std::map<std::int64_t, Lease> memory;  // what the running hub holds: rows, uncommitted grants, ended ones
-                                           // that were not applied yet
-    std::map<std::int64_t, Lease> committed;  // the live rows of the store
+    std::vector<Device> table;  // in order
+    std::map<std::int64_t, Lease> leases;
 
     std::uint32_t count(const DeviceUuid& uuid) const {
         const auto number = number_in(uuid);
         std::uint32_t sum = 0;
-        for (const auto& [id, lease] : memory)
+        for (const auto& [id, lease] : leases)
             sum += lease.devices[number] ? 1 : 0;
         return sum;
     }
     bool held_alone(const DeviceUuid& uuid) const {
         const auto number = number_in(uuid);
-        return std::any_of(memory.begin(), memory.end(), [&](const auto& each) {
+        return std::any_of(leases.begin(), leases.end(), [&](const auto& each) {
             return each.second.sharing == Sharing::exclusive && each.second.devices[number];
         });
     }
@@ -146,39 +143,25 @@ public:
     }
 
     void step() {
-        switch (below(random_, 16)) {
+        switch (below(random_, 8)) {
             case 0:
             case 1:
             case 2:
             case 3:
+                return acquire();
             case 4:
-                return acquire();
             case 5:
+                return release();
             case 6:
-            case 7:
-                return commit_a_grant();
-            case 8:
-                return drop_a_claim();
-            case 9:
-            case 10:
-                return end_a_lease();
-            case 11:
-            case 12:
-                return apply_an_end();
-            case 13:
                 return release_what_is_not_there();
-            case 14:
-                return change_a_device();
             default:
-                if (one_in(random_, 6)) return crash();
-                return acquire();
+                return change_a_device();
         }
     }
 
     std::string violation() const { return violation_.empty() ? compare() : violation_; }
     std::uint64_t grants = 0;
     std::uint64_t refusals = 0;
-    std::uint64_t crashes = 0;
 
 private:
     Device any_device() {
@@ -216,68 +199,25 @@ private:
         }
         ++grants;
         if (expected.refusal) return broken("granted what does not fit");
-        DeviceSet distinct;
+        DeviceSet devices;
         for (const auto& uuid : *answer)
-            distinct.set(number_in(uuid));
-        if (distinct.count() != request.count || answer->size() != request.count)
-            broken("I8: not n distinct devices");
-        if (*answer != expected.devices) broken("I13, I14: another choice than the policy's");
-        for (const auto& uuid : *answer)
-            check_granted(uuid, request);
-        model_.memory.emplace(id, Model::Lease{request.sharing, distinct});
-        uncommitted_.push_back(id);
+            devices.set(number_in(uuid));
+        if (*answer != expected.devices) broken("another choice than the policy's, or another order");
+        model_.leases.emplace(id, Model::Lease{request.sharing, devices});
     }
 
-    void check_granted(const DeviceUuid& uuid, const DeviceRequest& request) {
-        const Device* device = model_.find(uuid);
-        if (!device || !device->eligible) return broken("I6: granted a device that may not be given out");
-        const auto count = model_.count(uuid) + 1;
-        if (count > device->capacity) broken("I2: more leases than the factor allows");
-        if (request.sharing == Sharing::exclusive && count != 1) broken("I2: exclusive, but not alone");
-        for (const auto& [id, lease] : model_.memory) {
-            if (lease.devices[number_in(uuid)] && lease.sharing != request.sharing)
-                broken("I5: mode changed while held");
-        }
-    }
-
-    void commit_a_grant() {
-        if (uncommitted_.empty()) return;
-        const auto id = uncommitted_.front();
-        uncommitted_.erase(uncommitted_.begin());
-        model_.committed.emplace(id, model_.memory.at(id));
-    }
-
-    void drop_a_claim() {  // its commit failed: the devices are free at once
-        if (uncommitted_.empty()) return;
-        const auto id = uncommitted_.back();
-        uncommitted_.pop_back();
-        forget(id);
-    }
-
-    void end_a_lease() {  // durable, not yet applied: the devices are still held
-        if (model_.committed.empty()) return;
-        const auto victim = std::next(
-            model_.committed.begin(), below(random_, static_cast<std::uint32_t>(model_.committed.size())));
-        ended_.push_back(victim->first);
-        model_.committed.erase(victim);
-    }
-
-    void apply_an_end() {
-        if (ended_.empty()) return;
-        const auto id = ended_.back();
-        ended_.pop_back();
-        forget(id);
-    }
-
-    void forget(std::int64_t id) {
-        model_.memory.erase(id);
-        if (!ledger_.release(LeaseId{id})) broken("I9: a live lease could not be released");
-        last_released_ = id;
+    void release() {
+        if (model_.leases.empty()) return;
+        const auto count = static_cast<std::uint32_t>(model_.leases.size());
+        const auto victim = std::next(model_.leases.begin(), below(random_, count));
+        last_released_ = victim->first;
+        model_.leases.erase(victim);
+        if (!ledger_.release(LeaseId{last_released_})) broken("a live lease could not be released");
     }
 
     void release_what_is_not_there() {
         const auto id = one_in(random_, 2) ? last_released_ : next_id_ + 1000;
-        if (ledger_.release(LeaseId{id})) broken("I9: released twice, or what never was");
+        if (ledger_.release(LeaseId{id})) broken("released twice, or what never was");
     }
 
     void put(const Device& device) {
@@ -302,36 +242,16 @@ private:
         }
     }
 
-    void crash() {
-        ++crashes;
-        ledger_ = Ledger();
-        uncommitted_.clear();
-        ended_.clear();
-        model_.memory = model_.committed;
-        for (const auto& device : model_.table)
-            ledger_.put(device);
-        for (const auto& [id, lease] : model_.committed) {
-            std::vector<DeviceUuid> devices;
-            for (std::uint32_t number = 0; number < kNames; ++number) {
-                if (lease.devices[number]) devices.push_back(name_of(number));
-            }
-            if (!ledger_.restore(LeaseId{id}, lease.sharing, devices))
-                broken("I11: a committed lease was lost");
-        }
-    }
-
-    // I1, I5, I9, I11: the ledger's counters and marks are those of the leases held, recomputed.
     std::string compare() const {
-        if (ledger_.live_leases() != model_.memory.size()) return "I11: another number of live leases";
+        if (ledger_.live_leases() != model_.leases.size()) return "another number of live leases";
         const auto views = ledger_.devices();
         if (views.size() != model_.table.size()) return "another number of devices";
         std::uint32_t room[2] = {0, 0};
         for (std::size_t i = 0; i < views.size(); ++i) {
             const auto& device = model_.table[i];
             if (views[i].device.uuid != device.uuid) return "device order changed";
-            if (views[i].leases != model_.count(device.uuid))
-                return "I1: counter differs from the leases held";
-            if (views[i].exclusively_held != model_.held_alone(device.uuid)) return "I5: mode differs";
+            if (views[i].leases != model_.count(device.uuid)) return "counter differs";
+            if (views[i].exclusively_held != model_.held_alone(device.uuid)) return "mode differs";
             if (device.by_name_only) continue;
             room[0] += model_.has_room(device, Sharing::exclusive) ? 1 : 0;
             room[1] += model_.has_room(device, Sharing::shared) ? 1 : 0;
@@ -345,17 +265,14 @@ private:
     std::uint32_t names_;
     Ledger ledger_;
     Model model_;
-    std::vector<std::int64_t> uncommitted_;
-    std::vector<std::int64_t> ended_;
     std::int64_t next_id_ = 1;
     std::int64_t last_released_ = 0;
     std::string violation_;
 };
 
-TEST(LedgerProperty, AMillionOperationsWithCrashesKeepTheInvariants) {
+TEST(LedgerProperty, NamesTheRuleAndCountsWhatIsFree) {
     std::uint64_t grants = 0;
     std::uint64_t refusals = 0;
-    std::uint64_t crashes = 0;
     for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
         History run(seed);
         for (int step = 0; step < kStepsPerSeed; ++step) {
@@ -364,14 +281,9 @@ TEST(LedgerProperty, AMillionOperationsWithCrashesKeepTheInvariants) {
         }
         grants += run.grants;
         refusals += run.refusals;
-        crashes += run.crashes;
     }
-    // The run must reach what it is about: plenty of both answers, and crashes in between.
-    EXPECT_GT(grants, 100'000U);
-    EXPECT_GT(refusals, 50'000U);
-    EXPECT_GT(crashes, 8'000U);
-    RecordProperty("grants", std::to_string(grants));
-    RecordProperty("crashes", std::to_string(crashes));
+    EXPECT_GT(grants, 10'000U);  // the run must reach what it is about
+    EXPECT_GT(refusals, 5'000U);
 }
 
 TEST(LedgerProperty, RequestsOnlyStayWithinOneOfEachOther) {  // I14, second half
@@ -389,29 +301,6 @@ TEST(LedgerProperty, RequestsOnlyStayWithinOneOfEachOther) {  // I14, second hal
             const auto [least, most] = std::minmax_element(
                 views.begin(), views.end(), [](const auto& a, const auto& b) { return a.leases < b.leases; });
             ASSERT_LE(most->leases - least->leases, 1U) << "round " << round << " lease " << id;
-        }
-    }
-}
-
-TEST(LedgerProperty, TheSameLogGivesTheSameChoices) {  // I13
-    for (std::uint64_t seed = 0; seed < 50; ++seed) {
-        Ledger first;
-        Ledger second;
-        for (std::uint32_t i = 0; i < 6; ++i) {
-            first.put({.uuid = DeviceUuid("GPU-" + std::to_string(i)), .capacity = 3});
-            second.put({.uuid = DeviceUuid("GPU-" + std::to_string(i)), .capacity = 3});
-        }
-        Random random(seed);
-        for (std::int64_t id = 1; id <= 300; ++id) {
-            const DeviceRequest request{.count = 1 + below(random, 3), .sharing = Sharing::shared};
-            const auto a = first.acquire(LeaseId{id}, request);
-            const auto b = second.acquire(LeaseId{id}, request);
-            ASSERT_EQ(a.has_value(), b.has_value());
-            if (a) {
-                ASSERT_EQ(*a, *b);
-            }
-            const LeaseId victim{1 + static_cast<std::int64_t>(below(random, 300))};
-            ASSERT_EQ(first.release(victim), second.release(victim));
         }
     }
 }

@@ -59,7 +59,8 @@ awaitable<Result<UserId>> SignIn::sign_in(Credentials credentials, Deadline dead
         log::info("sign_in.throttled", {{"user", for_log(account)}, {"address", address}});
         co_return Error{
             SignInErrc::throttled,
-            "Too many failed tries. Wait " + std::to_string(wait.count()) + " seconds, then try again."};
+            "Too many failed tries. Wait " + std::to_string(wait.count()) + " seconds, then try again.",
+            std::to_string(wait.count())};
     }
     throttle_.begin_try(account, address, now);
     const auto identity = co_await authenticator_->authenticate(std::move(credentials), deadline);
