@@ -54,8 +54,9 @@ std::vector<const identity::User*> sorted_users(const Dependencies& hub, const Q
     const auto source = query.sort == "name" ? hub.directory.users_by_name() : hub.directory.users_by_id();
     std::vector<const identity::User*> users(source.begin(), source.end());
     if (query.sort == "last_activity") {
-        std::stable_sort(users.begin(), users.end(), [](const auto* a, const auto* b) {
-            return a->row.last_activity.value_or(Timestamp{}) < b->row.last_activity.value_or(Timestamp{});
+        std::sort(users.begin(), users.end(), [](const auto* a, const auto* b) {
+            return std::pair(a->row.last_activity.value_or(Timestamp{}), a->id()) <
+                   std::pair(b->row.last_activity.value_or(Timestamp{}), b->id());
         });
     }
     if (query.descending) std::reverse(users.begin(), users.end());

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <tuple>
 
 namespace berth::config {
 
@@ -126,10 +127,9 @@ Loaded load_text(const std::string& text, const std::string& file_name, const En
             locate(problem, context.places);
         }
     }
-    std::stable_sort(
-        context.problems.begin(), context.problems.end(), [](const Problem& a, const Problem& b) {
-            return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-        });
+    std::sort(context.problems.begin(), context.problems.end(), [](const Problem& a, const Problem& b) {
+        return std::tie(a.line, a.column, a.message) < std::tie(b.line, b.column, b.message);
+    });
     loaded.problems = std::move(context.problems);
     return loaded;
 }

@@ -218,7 +218,10 @@ void describe_docker(Visitor& v, DockerOptions& o) {
         &o.host);
     v.field({"image", "The notebook image; profiles may name another.", "DockerSpawner.image"}, &o.image);
     v.field(
-        {"network", "Berth's own bridge network; made when it is missing.", "DockerSpawner.network_name"},
+        {"network",
+         "Berth's own bridge network; made when it is missing. One that is there must keep containers apart "
+         "(enable_icc=false).",
+         "DockerSpawner.network_name"},
         &o.network);
     v.field(
         {.key = "port",
@@ -267,7 +270,8 @@ void describe_local(Visitor& v, LocalOptions& o) {
         &o.command);
     v.field(
         {"system_users",
-         "Run each server as the system user of that name; needs root.",
+         "Run each server as the system user of that name; needs root. Refused: root, accounts below "
+         "UID_MIN and those without a login shell.",
          "LocalProcessSpawner"},
         &o.system_users);
     v.field(

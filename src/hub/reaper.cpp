@@ -46,6 +46,13 @@ spawn::StartPlan stored_plan(const Server& server) {
     return spawn::StartPlan::from_stored(*stored);
 }
 
+void add_device_paths(spawn::StartPlan& plan, const gpu::Inventory& inventory) {
+    for (const auto& uuid : plan.devices) {
+        const auto* device = inventory.find(uuid);
+        if (device != nullptr && !device->path.empty()) plan.device_paths[uuid.value] = device->path;
+    }
+}
+
 Route route_of(const Server& server, std::string target_url, std::string_view base_path) {
     Route route;
     route.routespec = server.prefix(base_path);

@@ -43,5 +43,7 @@ private:
 Route route_of(const Server& server, std::string target_url, std::string_view base_path);
 // The plan in the row, enough to find and end what the backend holds.
 spawn::StartPlan stored_plan(const Server& server);
+// The device nodes of the plan's devices, where the inventory knows them: they are not stored.
+void add_device_paths(spawn::StartPlan& plan, const gpu::Inventory& inventory);
 
 }  // namespace berth::hub

@@ -98,15 +98,38 @@ bool Reconcile::settle(const std::shared_ptr<Server>& server, const spawn::Found
 void Reconcile::adopt(const std::shared_ptr<Server>& server, const spawn::Found& found) {
     if (server->row.lifecycle == Lifecycle::starting) {
         log::info("server.start_resumed", {{"server", server->key.full_name()}});
-        start_.resume(server, stored_plan(*server), found.endpoint);
+        auto plan = stored_plan(*server);
+        add_device_paths(plan, context_.inventory);
+        start_.resume(server, std::move(plan), found.endpoint);
         return;
     }
     if (!first_) return;
     log::info("server.adopted", {{"server", server->key.full_name()}, {"object", found.object_name}});
+    context_.scope.spawn("verify " + server->key.full_name(), OnStop::cancel, verify_adopted(server));
+}
+
+// A notebook that runs is not ended for what is found now (design.md §4.6): the lease is marked lost, so that
+// the board shows it and its devices stay taken, and the administrator decides.
+awaitable<> Reconcile::verify_adopted(std::shared_ptr<Server> server) {
+    auto plan = stored_plan(*server);
+    add_device_paths(plan, context_.inventory);
+    auto verified =
+        co_await context_.spawner.verify(std::move(plan), server->row.spawn_state, Deadline::in(15s));
+    if (verified || !verified.error().is(spawn::SpawnErrc::devices_differ) || !server->ready()) co_return;
+    log::error(
+        "lease.devices_differ",
+        {{"server", server->key.full_name()},
+         {"why", verified.error().message},
+         {"detail", verified.error().detail}});
+    if (!server->lease) co_return;
+    const auto lost = context_.leases.mark_lost(*server->lease);
+    if (!lost) co_return;
+    store::Change change = [row = *lost](store::Transaction& t) { store::update(t, row); };
+    if (co_await context_.store.commit(std::move(change))) context_.leases.apply(*lost);
 }
 
 awaitable<> Reconcile::run() {
-    auto pause = 1s;
+    std::chrono::seconds pause = 1s;
     for (;;) {
         const auto begin = std::chrono::steady_clock::now();
         auto done = co_await once();
@@ -120,7 +143,7 @@ awaitable<> Reconcile::run() {
             }
             first_ = false;
             start_.open();
-            pause = 30s;
+            pause = context_.options.spawn.poll_interval;
         } else {
             start_.close(done.error().message);
             log::warn(

@@ -23,6 +23,7 @@ public:
 
 private:
     void adopt(const std::shared_ptr<Server>& server, const spawn::Found& found);
+    awaitable<> verify_adopted(std::shared_ptr<Server> server);
     void on_gone(ServerId id, std::int64_t generation, spawn::Status status);
     awaitable<Result<void>> release_orphans(const std::vector<spawn::Found>& found);
     bool settle(const std::shared_ptr<Server>& server, const spawn::Found* found);

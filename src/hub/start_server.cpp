@@ -192,10 +192,7 @@ Result<StartServer::Intent> StartServer::prepare(
     if (intent.lease) {
         plan.lease = intent.lease->row.id;
         plan.devices = intent.lease->row.devices;
-        for (const auto& uuid : plan.devices) {
-            const auto* device = context_.inventory.find(uuid);
-            if (device != nullptr && !device->path.empty()) plan.device_paths[uuid.value] = device->path;
-        }
+        add_device_paths(plan, context_.inventory);
     }
     intent.row.spawn_plan = plan.to_stored();
     intent.credentials = std::move(credentials);
@@ -327,17 +324,15 @@ awaitable<Result<void>> StartServer::bring_up(
     }
     const spawn::Endpoint endpoint = *found;
     BERTH_CO_CHECK(co_await mark_bound(server, plan, endpoint));
-    if (plan.lease) {
-        auto verified =
-            co_await context_.spawner.verify(plan, endpoint.state, limit.earliest(Deadline::in(15s)));
-        if (!verified) {
-            if (verified.error().is(spawn::SpawnErrc::devices_differ)) {
-                for (const auto& uuid : plan.devices)
-                    context_.inventory.note_verify_failure(uuid, now_utc());
-                context_.leases.sync(context_.inventory);
-            }
-            co_return verified.error();
+    // Also without a lease: then no device may be visible.
+    auto verified = co_await context_.spawner.verify(plan, endpoint.state, limit.earliest(Deadline::in(15s)));
+    if (!verified) {
+        if (verified.error().is(spawn::SpawnErrc::devices_differ)) {
+            for (const auto& uuid : plan.devices)
+                context_.inventory.note_verify_failure(uuid, now_utc());
+            context_.leases.sync(context_.inventory);
         }
+        co_return verified.error();
     }
     server->tell(70, "Waiting for the notebook to answer");
     const auto answer_limit = limit.earliest(Deadline::in(context_.options.spawn.http_timeout));

@@ -30,13 +30,22 @@ void erase_from(std::vector<User*>& list, User* user, bool (*less)(const User*, 
     if (place != list.end() && *place == user) list.erase(place);
 }
 
+// `list` is sorted up to `count`; what follows is sorted into it.
+template <class Before>
+void merge_new(std::vector<User*>& list, std::size_t count, Before before) {
+    const auto fresh = list.begin() + static_cast<std::ptrdiff_t>(count);
+    std::sort(fresh, list.end(), before);
+    std::vector<User*> merged(list.size());
+    std::merge(list.begin(), fresh, fresh, list.end(), merged.begin(), before);
+    list = std::move(merged);
+}
+
 }  // namespace
 
 // One merge for all of them: a thousand insertions into a list of a hundred thousand would move it a thousand
 // times.
 void Directory::State::add_users(std::vector<store::UserRow> rows) {
-    const auto names_before = static_cast<std::ptrdiff_t>(users_by_name.size());
-    const auto ids_before = static_cast<std::ptrdiff_t>(users_by_id.size());
+    const auto before = users_by_id.size();
     for (auto& row : rows) {
         auto entry = std::make_unique<User>();
         entry->row = std::move(row);
@@ -47,12 +56,8 @@ void Directory::State::add_users(std::vector<store::UserRow> rows) {
         user_names.emplace(added->row.name.value, added);
         cookies.emplace(added->row.cookie_id, added);
     }
-    const auto new_names = users_by_name.begin() + names_before;
-    std::sort(new_names, users_by_name.end(), by_name);
-    std::inplace_merge(users_by_name.begin(), new_names, users_by_name.end(), by_name);
-    const auto new_ids = users_by_id.begin() + ids_before;
-    std::sort(new_ids, users_by_id.end(), by_id);
-    std::inplace_merge(users_by_id.begin(), new_ids, users_by_id.end(), by_id);
+    merge_new(users_by_name, before, by_name);
+    merge_new(users_by_id, before, by_id);
 }
 
 User* Directory::State::user(UserId id) const {

@@ -43,6 +43,7 @@ private:
     awaitable<Result<std::vector<Found>>> list_labelled(std::vector<std::string> labels, Deadline deadline);
     awaitable<Result<void>> remove(std::string id, Deadline deadline);
     awaitable<Result<void>> end(std::string id, Deadline deadline);
+    awaitable<Result<bool>> is_kept(std::string id, Deadline deadline);
     awaitable<std::string> last_log_lines(std::string id, Deadline deadline);
 
     // watch.cpp

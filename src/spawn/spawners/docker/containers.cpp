@@ -5,14 +5,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <iterator>
-#include <set>
 
 namespace berth::spawn::docker {
 namespace {
 
 constexpr std::size_t kLongestLine = 1024 * 1024;
-constexpr std::string_view kVisible = "NVIDIA_VISIBLE_DEVICES=";
 
 std::optional<std::int64_t> integer(const std::optional<std::string>& text) {
     if (!text || text->empty()) return std::nullopt;
@@ -89,63 +86,6 @@ void read_state(const json::object& state, Inspected& container) {
     }
 }
 
-std::string joined(const std::set<std::string>& texts) {
-    std::string out;
-    for (const auto& text : texts)
-        out += (out.empty() ? "" : ",") + text;
-    return out.empty() ? "(none)" : out;
-}
-
-std::set<std::string> set_of_uuids(std::string_view text) {
-    std::set<std::string> uuids;
-    for (const auto& uuid : uuids_in(text)) {
-        if (uuid.value != "void" && uuid.value != "none") uuids.insert(uuid.value);
-    }
-    return uuids;
-}
-
-std::optional<std::string> last_visible(const std::vector<std::string>& environment) {
-    std::optional<std::string> last;
-    for (const auto& entry : environment) {
-        if (entry.starts_with(kVisible)) last = entry.substr(kVisible.size());
-    }
-    return last;
-}
-
-Error differ(
-    const std::set<std::string>& lease, const std::string& where, const std::set<std::string>& visible) {
-    return Error{
-        SpawnErrc::devices_differ,
-        "The notebook does not see the GPUs that it was given, so it was not started. Tell the "
-        "administrator.",
-        "lease: " + joined(lease) + "; " + where + ": " + joined(visible)};
-}
-
-bool is_gpu_node(std::string_view node) {
-    return node.starts_with("/dev/nvidia") && node.size() > 11 && node[11] >= '0' && node[11] <= '9';
-}
-
-// The nodes handed over are those of the lease. A plan from the store has no paths: then only their number is
-// judged.
-Result<bool> nodes_match(
-    const StartPlan& plan, const std::set<std::string>& lease, const std::set<std::string>& nodes) {
-    std::set<std::string> gpu_nodes;
-    std::copy_if(nodes.begin(), nodes.end(), std::inserter(gpu_nodes, gpu_nodes.end()), is_gpu_node);
-    if (plan.device_paths.empty()) {
-        if (!gpu_nodes.empty() && gpu_nodes.size() != lease.size())
-            return differ(lease, "device nodes", gpu_nodes);
-        return !gpu_nodes.empty();
-    }
-    std::set<std::string> wanted;
-    for (const auto& [uuid, path] : plan.device_paths) {
-        if (lease.contains(uuid)) wanted.insert(path);
-    }
-    if (!std::includes(wanted.begin(), wanted.end(), gpu_nodes.begin(), gpu_nodes.end())) {
-        return differ(lease, "device nodes", gpu_nodes);
-    }
-    return !wanted.empty() && std::includes(nodes.begin(), nodes.end(), wanted.begin(), wanted.end());
-}
-
 }  // namespace
 
 std::optional<Identity> identity_of(const json::object& labels) {
@@ -206,39 +146,17 @@ std::optional<Inspected> inspected(const json::value& document, std::string_view
     container.address = address_of(*object, network);
     if (const auto* state = object_at(*object, "State")) read_state(*state, container);
     if (const auto* host = object_at(*object, "HostConfig")) read_devices(*host, container);
+    if (const auto* mounts = array_at(*object, "Mounts")) {
+        for (const auto& each : *mounts) {
+            const auto* mount = each.if_object();
+            if (mount) container.mounts.push_back(string_at(*mount, "Destination").value_or(""));
+        }
+    }
     if (const auto* config = object_at(*object, "Config")) {
         container.environment = texts_in(array_at(*config, "Env"));
         if (const auto* labels = object_at(*config, "Labels")) container.labels = *labels;
     }
     return container;
-}
-
-Result<void> compare_devices(const StartPlan& plan, const Inspected& container, const Evidence& evidence) {
-    std::set<std::string> lease;
-    for (const auto& device : plan.devices)
-        lease.insert(device.value);
-
-    const std::set<std::string> requested(
-        container.requested_devices.begin(), container.requested_devices.end());
-    if (!requested.empty() && requested != lease) return differ(lease, "device requests", requested);
-    const std::set<std::string> nodes(container.device_nodes.begin(), container.device_nodes.end());
-    BERTH_TRY(const bool by_nodes, nodes_match(plan, lease, nodes));
-    const bool assigned = !requested.empty() || by_nodes || container.runtime == "nvidia";
-    if (!lease.empty() && !assigned && !evidence.simulated) return differ(lease, "device requests", {});
-
-    // Nothing said means "all" to the toolkit when the image looks like one for CUDA, so it has to be said.
-    const auto visible = last_visible(container.environment);
-    if (!visible) return differ(lease, "environment", {"(not set: every device)"});
-    if (set_of_uuids(*visible) != lease) return differ(lease, "environment", {*visible});
-
-    std::vector<std::string> entries;
-    for (const auto entry : split(evidence.process_environment, '\0'))
-        entries.emplace_back(entry);
-    const auto effective = last_visible(entries);
-    if (effective && set_of_uuids(*effective) != lease && !(evidence.cdi_possible && *effective == "void")) {
-        return differ(lease, "environment of the process", {*effective});
-    }
-    return {};
 }
 
 std::string log_text(std::string_view body) {

@@ -33,6 +33,7 @@ struct Inspected {
     std::vector<std::string> environment;        // image and request together, as the engine keeps it
     std::vector<std::string> requested_devices;  // DeviceIDs of all device requests; "*" for one by Count
     std::vector<std::string> device_nodes;       // PathOnHost
+    std::vector<std::string> mounts;             // their places inside
     std::string runtime;
 
     SpawnState state() const;
@@ -40,15 +41,6 @@ struct Inspected {
 std::optional<Inspected> inspected(const json::value& document, std::string_view network);
 SpawnState state_of(std::string_view id, std::string_view name);
 std::string url_of(std::string_view address, std::uint16_t port);
-
-struct Evidence {
-    std::string
-        process_environment;    // of the running process, where the hub may read it; the last entry counts
-    bool cdi_possible = false;  // engines that hand GPUs out by CDI set NVIDIA_VISIBLE_DEVICES to "void"
-    bool simulated = false;     // the environment alone will do
-};
-// Are the devices visible inside exactly those of the plan? Error: devices_differ, with both sets as detail.
-Result<void> compare_devices(const StartPlan& plan, const Inspected& container, const Evidence& evidence);
 
 // The text of GET /containers/{id}/logs: frames of {stream, 0, 0, 0, length as 4 bytes}, or raw when the
 // container has a terminal.

@@ -124,46 +124,6 @@ TEST(MergePatch, IsThatOfRfc7396) {
     }
 }
 
-Inspected container_with(std::vector<std::string> environment) {
-    Inspected container;
-    container.environment = std::move(environment);
-    return container;
-}
-
-Evidence evidence_of(std::string environment, bool cdi_possible = false, bool simulated = false) {
-    return {std::move(environment), cdi_possible, simulated};
-}
-
-TEST(CompareDevices, TakesNothingForGranted) {
-    using namespace std::string_literals;
-    const auto plan = plan_of(kTwo);
-    auto container = container_with({"NVIDIA_VISIBLE_DEVICES=GPU-aaaa,GPU-bbbb"});
-    EXPECT_FALSE(compare_devices(plan, container, {})) << "nothing hands the devices over";
-    EXPECT_TRUE(compare_devices(plan, container, evidence_of("", false, true)));
-    container.requested_devices = {"GPU-bbbb", "GPU-aaaa"};
-    EXPECT_TRUE(compare_devices(plan, container, {}));
-    container.requested_devices = {"GPU-aaaa"};
-    EXPECT_FALSE(compare_devices(plan, container, {}));
-    container.requested_devices = {"*"};
-    EXPECT_FALSE(compare_devices(plan, container, {}));
-    container.requested_devices = {"GPU-aaaa", "GPU-bbbb"};
-    const auto first_all = "NVIDIA_VISIBLE_DEVICES=all\0NVIDIA_VISIBLE_DEVICES=GPU-aaaa,GPU-bbbb\0"s;
-    EXPECT_TRUE(compare_devices(plan, container, evidence_of(first_all)));
-    const auto dropped = "NVIDIA_VISIBLE_DEVICES=void\0"s;
-    EXPECT_FALSE(compare_devices(plan, container, evidence_of(dropped)));
-    EXPECT_TRUE(compare_devices(plan, container, evidence_of(dropped, true)));
-}
-
-TEST(CompareDevices, WithoutALeaseNothingMayBeVisible) {
-    const auto plan = plan_of({});
-    EXPECT_TRUE(compare_devices(plan, container_with({"NVIDIA_VISIBLE_DEVICES=void"}), {}));
-    EXPECT_FALSE(compare_devices(plan, container_with({}), {})) << "unset means all for some images";
-    EXPECT_FALSE(compare_devices(plan, container_with({"NVIDIA_VISIBLE_DEVICES=all"}), {}));
-    auto with_node = container_with({"NVIDIA_VISIBLE_DEVICES=void"});
-    with_node.device_nodes = {"/dev/nvidia0"};
-    EXPECT_FALSE(compare_devices(plan, with_node, {}));
-}
-
 TEST(LogText, IsTakenOutOfItsFrames) {
     const auto frame = [](char stream, std::size_t length, const std::string& text) {
         return std::string{stream, 0, 0, 0, 0, 0, 0, static_cast<char>(length)} + text;

@@ -78,6 +78,78 @@ TEST_F(DockerSpawnerTest, PlainDeviceNodesAreHandedOver) {
         "/dev/full /dev/zero /dev/random ");
 }
 
+// The engine's echo does not name them: only a look inside finds them.
+TEST_F(DockerSpawnerTest, NodesOfOtherDevicesInsideAreFound) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root may look inside";
+    use([](auto& options) {
+        json::object node{
+            {"PathOnHost", "/dev/null"}, {"PathInContainer", "/dev/nvidia7"}, {"CgroupPermissions", "rwm"}};
+        options.host_config = {{"Devices", json::array{std::move(node)}}};
+    });
+    auto leased = plan(1);
+    leased.device_paths = {{"GPU-aaaa", "/dev/nvidia0"}, {"GPU-bbbb", "/dev/nvidia7"}};
+    auto without = plan(2);
+    without.devices.clear();
+    without.lease.reset();
+    const auto first = start(leased);
+    const auto second = start(without);
+    ASSERT_TRUE(first) << first.error().message << first.error().detail;
+    ASSERT_TRUE(second) << second.error().message << second.error().detail;
+    EXPECT_TRUE(harness.run(spawner().verify(leased, first->state, soon())));
+    leased.device_paths["GPU-bbbb"] = "/dev/nvidia1";
+    for (const auto& outcome :
+         {harness.run(spawner().verify(leased, first->state, soon())),
+          harness.run(spawner().verify(without, second->state, soon()))}) {
+        ASSERT_FALSE(outcome);
+        EXPECT_TRUE(outcome.error().is(SpawnErrc::devices_differ)) << outcome.error().message;
+        EXPECT_NE(outcome.error().detail.find("inside: /dev/nvidia7"), std::string::npos)
+            << outcome.error().detail;
+    }
+}
+
+TEST_F(DockerSpawnerTest, KeptContainerMakesPlaceForTheNextStart) {
+    use([](auto& options) { options.remove = false; });
+    std::string before;
+    for (const auto generation : {1, 2, 2}) {  // the last: once more what has ended
+        const auto endpoint = start(plan(1, generation));
+        ASSERT_TRUE(endpoint) << endpoint.error().message << endpoint.error().detail;
+        const std::string id(endpoint->state.at("object_id").as_string());
+        EXPECT_NE(id, before);
+        if (!before.empty()) {
+            EXPECT_NE(output_of("docker inspect " + before).find("No such"), std::string::npos);
+        }
+        ASSERT_TRUE(stop(plan(1, generation)));
+        EXPECT_EQ(output_of("docker inspect -f '{{.State.Status}}' " + id), "exited");
+        before = id;
+    }
+    output_of("docker rm -f " + before);
+}
+
+TEST_F(DockerSpawnerTest, StopGivesTheGraceOfTheOption) {
+    subject.spawn.stop_timeout = 1s;
+    subject.restart_hub();
+    auto stubborn = plan(1);
+    stubborn.profile.command = {"sh", "-c", "trap '' TERM; while true; do sleep 1; done"};
+    ASSERT_TRUE(start(stubborn));
+    const auto begun = std::chrono::steady_clock::now();
+    ASSERT_TRUE(stop(stubborn));
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, 8s);
+}
+
+TEST_F(DockerSpawnerTest, NetworkOnWhichContainersReachEachOtherIsRefused) {
+    const auto name = "berth-test-open-" + std::to_string(::getpid());
+    output_of("docker network create " + name);
+    subject.options.network = name;
+    subject.restart_hub();
+    const auto checked = harness.run(spawner().check(soon()));
+    output_of("docker network rm " + name);
+    ASSERT_FALSE(checked);
+    EXPECT_TRUE(checked.error().is(SpawnErrc::bad_request));
+    EXPECT_NE(checked.error().message.find("docker network rm " + name), std::string::npos)
+        << checked.error().message;
+    EXPECT_NE(checked.error().message.find("docker.network"), std::string::npos);
+}
+
 TEST_F(DockerSpawnerTest, ContainerThatEndsAtOnceSaysItsLastLines) {
     auto broken = plan(1);
     broken.profile.command = {"sh", "-c", "echo starting; echo the disk is full >&2; exit 3"};

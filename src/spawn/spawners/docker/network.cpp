@@ -36,10 +36,14 @@ Result<void> Network::read(const json::value& document) {
                 "Set docker.network to a bridge network, or docker.hub_address."};
     }
     if (!keeps_containers_apart(*network)) {
-        log::warn(
-            "docker.network_open",
-            {{"network", name_},
-             {"reason", "containers on it can reach each other; let Berth make its own network"}});
+        return Error{
+            SpawnErrc::bad_request,
+            "On the network '" + name_ +
+                "' containers can reach each other, so one person's notebook could be attacked from "
+                "another's. "
+                "Remove it (docker network rm " +
+                name_ + "), so that Berth makes it as it has to be, or name another one in docker.network.",
+            "its option " + std::string(kIcc) + " is not false"};
     }
     return {};
 }

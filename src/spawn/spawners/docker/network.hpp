@@ -13,7 +13,8 @@ public:
     Network(Engine& engine, std::string name) : engine_(engine), name_(std::move(name)) {}
 
     // Finds or makes it. One that was removed is made again with the same addresses, since the hub listens
-    // there. Errors: backend_unreachable, backend_failed.
+    // there. Errors: backend_unreachable, backend_failed, bad_request (one that is there lets containers
+    // reach each other).
     awaitable<Result<void>> ensure(Deadline deadline);
     const std::string& name() const { return name_; }
     const std::string& gateway() const { return gateway_; }

@@ -1,17 +1,16 @@
 #include "base/text.hpp"
 #include "spawn/log_lines.hpp"
 #include "spawn/spawners/docker/adapter.hpp"
+#include "spawn/spawners/docker/devices.hpp"
+#include "spawn/stop_grace.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 namespace berth::spawn::docker {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kGrace = 10s;  // from SIGTERM to SIGKILL: Jupyter ends its kernels in that time
 constexpr ApiVersion kFirstApiWithCdi{
     1, 50};  // since 28.2 engines may hand GPUs out by CDI whatever the request says
 
@@ -30,12 +29,6 @@ std::vector<std::string> labels_of_server(const StartPlan& plan) {
     return {
         pair_of(label::kInstance, plan.instance),
         pair_of(label::kServer, std::to_string(number_of(plan.server)))};
-}
-
-// What the process began with; readable only by root and the process's own user, and only on this machine.
-std::string environment_of_process(std::int64_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 }  // namespace
@@ -99,9 +92,8 @@ awaitable<Result<void>> DockerSpawner::verify(StartPlan plan, SpawnState state, 
     BERTH_CO_TRY(const auto container, co_await find(plan, std::move(state), deadline));
     if (!container) co_return Error{SpawnErrc::exited_early, "The container was removed while it started."};
     if (!container->running) co_return co_await why_it_ended(*container, deadline);
-    const bool local = engine_.is_on_this_machine() && container->pid > 0;
     Evidence evidence;
-    evidence.process_environment = local ? environment_of_process(container->pid) : "";
+    if (engine_.is_on_this_machine()) look_inside(*container, evidence);
     evidence.cdi_possible = engine_.newest_of_engine() >= kFirstApiWithCdi;
     evidence.simulated = options_.simulated_gpus;
     co_return compare_devices(plan, *container, evidence);
@@ -125,17 +117,19 @@ awaitable<Result<void>> DockerSpawner::stop(StartPlan plan, SpawnState state, De
     (void)state;  // the labels find also what a crash left without one
     for (;;) {
         BERTH_CO_TRY(const auto all, co_await list_labelled(labels_of_server(plan), deadline));
-        const auto is_left = [&](const Found& each) {
-            const bool kept = !options_.remove && each.liveness == Liveness::gone;
-            return each.generation <= plan.generation && !kept;
-        };
-        if (std::none_of(all.begin(), all.end(), is_left)) co_return Result<void>{};
+        bool any_left = false;
         for (const auto& each : all) {
-            if (!is_left(each)) continue;
+            if (each.generation > plan.generation) continue;
             const auto id =
                 string_at(each.endpoint.state.as_object(), "object_id").value_or(each.object_name);
+            if (each.liveness == Liveness::gone) {
+                BERTH_CO_TRY(const bool kept, co_await is_kept(id, deadline));
+                if (kept) continue;
+            }
+            any_left = true;
             BERTH_CO_CHECK(co_await end(id, deadline));
         }
+        if (!any_left) co_return Result<void>{};
         if (deadline.passed()) {
             co_return Error{
                 SpawnErrc::start_timeout, "The container did not go in time; the hub goes on trying."};
@@ -143,14 +137,22 @@ awaitable<Result<void>> DockerSpawner::stop(StartPlan plan, SpawnState state, De
     }
 }
 
+// Is it to stay, since docker.remove is off? Only what has run and ended: one that never ran may be starting
+// just now, by a call whose answer nobody waited for.
+awaitable<Result<bool>> DockerSpawner::is_kept(std::string id, Deadline deadline) {
+    if (options_.remove) co_return false;
+    BERTH_CO_TRY(const auto container, co_await inspect(std::move(id), deadline));
+    co_return container && !container->running && container->exit_code;
+}
+
 // Stops it with grace and removes it, unless it is to be kept.
 awaitable<Result<void>> DockerSpawner::end(std::string id, Deadline deadline) {
-    const auto grace =
-        std::min(std::chrono::duration_cast<std::chrono::seconds>(deadline.left()) / 2, 0s + kGrace);
+    const auto grace = stop_grace(spawn_.stop_timeout, deadline.left());
     const std::string path = "/containers/" + quote(id) + "/stop?t=" + std::to_string(grace.count());
     BERTH_CO_TRY(const auto answer, co_await engine_.post(path, nullptr, deadline));
     if (answer.status == 404) co_return Result<void>{};
-    if (!options_.remove && answer.ok()) co_return Result<void>{};
+    BERTH_CO_TRY(const bool kept, co_await is_kept(id, deadline));
+    if (kept) co_return Result<void>{};
     co_return co_await remove(std::move(id), deadline);
 }
 

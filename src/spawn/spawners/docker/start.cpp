@@ -127,8 +127,12 @@ awaitable<Result<Endpoint>> DockerSpawner::start(StartPlan plan, Progress progre
     auto created = co_await create_and_start(plan, progress, deadline);
     const bool no_driver = !created && says_no_gpu_driver(created.error().detail);
     if (no_driver && fall_back(plan)) {
-        // What is there was made for the other way of handing out devices.
-        BERTH_CO_CHECK(co_await stop(plan, nullptr, deadline));
+        // What is there was made for the other way of handing out devices. It never ran, so there is nothing
+        // in it to keep when docker.remove is off.
+        BERTH_CO_TRY(const auto made, co_await find(plan, nullptr, deadline));
+        if (made) {
+            BERTH_CO_CHECK(co_await remove(made->id, deadline));
+        }
         created = co_await create_and_start(plan, progress, deadline);
     }
     if (!created) co_return created.error();
@@ -206,6 +210,10 @@ awaitable<Result<std::optional<std::string>>> DockerSpawner::settle_conflict(
     const bool can_run = existing->running || !existing->exit_code;
     if (same && can_run) co_return Settled{existing->id};
     BERTH_CO_CHECK(co_await end(existing->id, deadline));
+    // Kept until now when docker.remove is off; but the name is needed.
+    if (!options_.remove) {
+        BERTH_CO_CHECK(co_await remove(existing->id, deadline));
+    }
     co_return Settled{};
 }
 

@@ -3,8 +3,10 @@
 #include "async/notifier.hpp"
 #include "obs/log.hpp"
 #include "spawn/log_lines.hpp"
+#include "spawn/spawners/local/ending.hpp"
 #include "spawn/spawners/local/launch.hpp"
 #include "spawn/spawners/local/records.hpp"
+#include "spawn/stop_grace.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -21,9 +23,6 @@ namespace berth::spawn {
 namespace {
 
 using namespace local;
-using namespace std::chrono_literals;
-
-constexpr auto kGrace = 10s;  // from SIGTERM to SIGKILL: Jupyter ends its kernels in that time
 
 std::string tail_of(const std::string& path) {
     std::ifstream file(path, std::ios::binary | std::ios::ate);
@@ -33,14 +32,6 @@ std::string tail_of(const std::string& path) {
     file.seekg(size - static_cast<std::int64_t>(text.size()));
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     return last_lines(text);
-}
-
-// Work that has a Result of its own, without the pool's around it.
-template <class Work, class T = std::invoke_result_t<Work>>
-awaitable<T> run_on(BlockingPool& pool, Work work) {
-    auto done = co_await pool.run(std::move(work));
-    if (!done) co_return T(boost::system::in_place_error, done.error());
-    co_return std::move(*done);
 }
 
 // Waits on the pidfds of all known processes and keeps how they ended. Its waits hold it weakly, so the
@@ -108,9 +99,11 @@ public:
         asio::any_io_executor executor,
         BlockingPool& pool,
         config::LocalOptions options,
+        const config::SpawnOptions& spawn,
         std::string state_dir)
         : pool_(pool),
           options_(std::move(options)),
+          stop_timeout_(spawn.stop_timeout),
           places_{std::filesystem::absolute(state_dir).string()},
           watch_(std::make_shared<Watch>(std::move(executor))) {}
 
@@ -134,8 +127,11 @@ private:
             process, {plan.instance, plan.server, plan.generation, std::nullopt, places_.log_of(plan)});
     }
 
+    awaitable<Result<void>> end(const StartPlan& plan, ProcessId leader, Deadline deadline);
+
     BlockingPool& pool_;
     config::LocalOptions options_;
+    std::chrono::seconds stop_timeout_;  // from SIGTERM to SIGKILL: Jupyter ends its kernels in that time
     Places places_;
     std::shared_ptr<Watch> watch_;
 };
@@ -174,23 +170,25 @@ awaitable<Result<void>> LocalSpawner::check(Deadline) {
     co_return co_await run_on(pool_, std::move(work));
 }
 
-// What was there before under this server's name: the same generation is what is asked for, another one must
+// What is there under this server's name: this very start's process is what is asked for, another one must
 // go.
-struct Launched {
-    Record record;
-    bool was_running = false;
+struct Before {
+    std::optional<Record> record;
+    bool is_wanted = false;
 };
 
-Result<Launched> launch(
+Result<Before> look_before(const StartPlan& plan, const Places& places) {
+    BERTH_CHECK(make_folders(places));
+    BERTH_TRY(auto record, Records(places.records()).load(plan.instance, plan.server));
+    if (!record) return Before{};
+    BERTH_TRY(const bool alive, runs(record->process));
+    const bool is_wanted = alive && StartPlan::from_stored(record->plan).generation == plan.generation;
+    return Before{std::move(record), is_wanted};
+}
+
+Result<Record> launch(
     const StartPlan& plan, const config::LocalOptions& options, const Places& places, Deadline deadline) {
     const Records records(places.records());
-    BERTH_CHECK(make_folders(places));
-    if (auto before = records.load(plan.instance, plan.server)) {
-        const auto old = StartPlan::from_stored(before->plan);
-        if (old.generation == plan.generation && runs(before->process))
-            return Launched{std::move(*before), true};
-        BERTH_CHECK(end_process(before->process, marker_of(plan.instance, plan.server), kGrace, deadline));
-    }
     Record record;
     record.plan = plan.to_stored();
     BERTH_TRY(record.port, free_port());
@@ -199,32 +197,45 @@ Result<Launched> launch(
         record.process = process;
         return records.save(record);
     };
-    auto started = start_process(spec, write_down);
-    if (!started) {
-        records.remove(plan.instance, plan.server);
-        return started.error();
-    }
-    return Launched{std::move(record), false};
+    auto started = start_process(spec, write_down, deadline);
+    if (started) return record;
+    // One that hangs on its way may be there yet: then stop() finds it by its record.
+    const auto left = runs(record.process);
+    if (left && !*left) records.remove(plan.instance, plan.server);
+    return started.error();
+}
+
+awaitable<Result<void>> LocalSpawner::end(const StartPlan& plan, ProcessId leader, Deadline deadline) {
+    const auto grace = stop_grace(stop_timeout_, deadline.left());
+    co_return co_await end_process(pool_, leader, marker_of(plan.instance, plan.server), grace, deadline);
 }
 
 awaitable<Result<Endpoint>> LocalSpawner::start(StartPlan plan, Progress progress, Deadline deadline) {
     if (progress) progress(10, "Starting the notebook process");
+    auto look = [plan, places = places_] { return look_before(plan, places); };
+    BERTH_CO_TRY(auto before, co_await run_on(pool_, std::move(look)));
+    if (before.is_wanted) {
+        watch_over(plan, before.record->process);
+        co_return endpoint_of(*before.record);
+    }
+    if (before.record) {
+        BERTH_CO_CHECK(co_await end(plan, before.record->process, deadline));
+    }
     auto work = [plan, options = options_, places = places_, deadline] {
         return launch(plan, options, places, deadline);
     };
-    BERTH_CO_TRY(const auto launched, co_await run_on(pool_, std::move(work)));
-    watch_->forget(launched.record.process.pid);
-    watch_over(plan, launched.record.process);
+    BERTH_CO_TRY(const auto record, co_await run_on(pool_, std::move(work)));
+    watch_->forget(record.process.pid);
+    watch_over(plan, record.process);
     if (progress) progress(50, "The notebook process runs; waiting for it to answer");
-    co_return endpoint_of(launched.record);
+    co_return endpoint_of(record);
 }
 
 Result<void> verify_devices(const StartPlan& plan, const SpawnState& state) {
     const auto record = from_state(state);
-    if (!record || !runs(record->process)) {
-        return Error{SpawnErrc::exited_early, "The notebook process has ended."};
-    }
-    const auto visible = environment_value(record->process.pid, "CUDA_VISIBLE_DEVICES");
+    BERTH_TRY(const bool alive, runs(record ? record->process : ProcessId{}));
+    if (!alive) return Error{SpawnErrc::exited_early, "The notebook process has ended."};
+    BERTH_TRY(const auto visible, environment_value(record->process.pid, "CUDA_VISIBLE_DEVICES"));
     const std::string wanted = visible_devices(plan);
     if (visible == wanted) return {};
     return Error{
@@ -239,63 +250,91 @@ awaitable<Result<void>> LocalSpawner::verify(StartPlan plan, SpawnState state, D
     co_return co_await run_on(pool_, std::move(work));
 }
 
-Result<void> end_server(
-    const StartPlan& plan, const SpawnState& state, const Places& places, Deadline deadline) {
-    const Records records(places.records());
-    const auto stored = records.load(plan.instance, plan.server);
-    // A newer start's process is not this plan's to end.
-    if (stored && StartPlan::from_stored(stored->plan).generation > plan.generation) return {};
-    auto known = stored ? stored : from_state(state);
-    const ProcessId process = known ? known->process : ProcessId{};
-    BERTH_CHECK(end_process(process, marker_of(plan.instance, plan.server), kGrace, deadline));
-    records.remove(plan.instance, plan.server);
-    return {};
+// What a stop has to end. A newer start's process is not this plan's to end.
+struct Doomed {
+    ProcessId process;  // pid 0: no record; then only the mark tells what is left
+    bool is_newer = false;
+};
+
+Result<Doomed> find_doomed(const StartPlan& plan, const SpawnState& state, const Places& places) {
+    BERTH_TRY(const auto stored, Records(places.records()).load(plan.instance, plan.server));
+    if (stored && StartPlan::from_stored(stored->plan).generation > plan.generation) return Doomed{{}, true};
+    const auto known = stored ? stored : from_state(state);
+    return Doomed{known ? known->process : ProcessId{}};
 }
 
 awaitable<Result<void>> LocalSpawner::stop(StartPlan plan, SpawnState state, Deadline deadline) {
-    auto work = [plan = std::move(plan), state = std::move(state), places = places_, deadline] {
-        return end_server(plan, state, places, deadline);
+    auto find = [plan, state = std::move(state), places = places_] {
+        return find_doomed(plan, state, places);
     };
-    co_return co_await run_on(pool_, std::move(work));
+    BERTH_CO_TRY(const auto doomed, co_await run_on(pool_, std::move(find)));
+    if (doomed.is_newer) co_return Result<void>{};
+    BERTH_CO_CHECK(co_await end(plan, doomed.process, deadline));
+    auto forget = [plan, places = places_]() -> Result<void> {
+        Records(places.records()).remove(plan.instance, plan.server);
+        return {};
+    };
+    co_return co_await run_on(pool_, std::move(forget));
+}
+
+struct Known {
+    ProcessId process;
+    bool is_running = false;
+};
+
+Result<Known> look_for(const StartPlan& plan, const SpawnState& state, const Places& places) {
+    BERTH_TRY(const auto stored, Records(places.records()).load(plan.instance, plan.server));
+    const auto record = stored ? stored : from_state(state);
+    Known known{record ? record->process : ProcessId{}};
+    BERTH_TRY(known.is_running, runs(known.process));
+    return known;
 }
 
 awaitable<Result<Status>> LocalSpawner::poll(StartPlan plan, SpawnState state, Deadline) {
-    auto work = [plan, state = std::move(state), places = places_]() -> std::optional<ProcessId> {
-        const auto stored = Records(places.records()).load(plan.instance, plan.server);
-        const auto known = stored ? stored : from_state(state);
-        return known ? std::optional(known->process) : std::nullopt;
-    };
-    auto found = co_await pool_.run(std::move(work));
-    if (!found) co_return found.error();
+    auto work = [plan, state = std::move(state), places = places_] { return look_for(plan, state, places); };
+    BERTH_CO_TRY(const auto known, co_await run_on(pool_, std::move(work)));
     Status status;
-    if (*found && runs(**found)) {
+    if (known.is_running) {
         status.liveness = Liveness::running;
         co_return status;
     }
-    if (*found) status.exit_code = watch_->exit_code_of((*found)->pid);
+    if (known.process.pid > 0) status.exit_code = watch_->exit_code_of(known.process.pid);
     auto read_log = [path = places_.log_of(plan)] { return tail_of(path); };
     auto log = co_await pool_.run(std::move(read_log));
     if (log) status.last_log_lines = std::move(*log);
     co_return status;
 }
 
+struct Listed {
+    Record record;
+    bool is_running = false;
+};
+
+Result<std::vector<Listed>> list_records(const std::string& instance, const Places& places) {
+    BERTH_TRY(auto records, Records(places.records()).all(instance));
+    std::vector<Listed> all;
+    for (auto& record : records) {
+        BERTH_TRY(const bool is_running, runs(record.process));
+        all.push_back({std::move(record), is_running});
+    }
+    return all;
+}
+
 awaitable<Result<std::vector<Found>>> LocalSpawner::list(std::string instance, Deadline) {
-    auto work = [instance, places = places_] { return Records(places.records()).all(instance); };
-    auto records = co_await pool_.run(std::move(work));
-    if (!records) co_return records.error();
+    auto work = [instance, places = places_] { return list_records(instance, places); };
+    BERTH_CO_TRY(const auto listed, co_await run_on(pool_, std::move(work)));
     std::vector<Found> all;
-    for (const auto& record : *records) {
+    for (const auto& [record, is_running] : listed) {
         const auto plan = StartPlan::from_stored(record.plan);
-        const bool alive = runs(record.process);
         Found found{
             plan.server,
             plan.generation,
             plan.key,
-            alive ? Liveness::running : Liveness::gone,
+            is_running ? Liveness::running : Liveness::gone,
             plan.devices,
             plan.object_name(),
             endpoint_of(record)};
-        if (alive)
+        if (is_running)
             watch_over(plan, record.process);
         else
             found.endpoint.url.clear();
@@ -326,8 +365,8 @@ std::unique_ptr<Spawner> make_local_spawner(
     config::LocalOptions local,
     config::SpawnOptions spawn,
     std::string state_dir) {
-    (void)spawn;
-    return std::make_unique<LocalSpawner>(std::move(executor), pool, std::move(local), std::move(state_dir));
+    return std::make_unique<LocalSpawner>(
+        std::move(executor), pool, std::move(local), spawn, std::move(state_dir));
 }
 
 }  // namespace berth::spawn

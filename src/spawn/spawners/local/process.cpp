@@ -3,16 +3,17 @@
 #include "base/text.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 namespace berth::spawn::local {
@@ -20,21 +21,60 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::string contents_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+// In the middle of exec a process has no environment; wrappers (pyenv's, conda's) exec several times in a
+// row.
+constexpr auto kLongestExec = 1s;
+
+// Read, or the reason (an errno) why not.
+struct Reading {
+    std::string text;
+    int error = 0;
+
+    bool is_missing() const { return error == ENOENT || error == ESRCH; }
+    bool is_forbidden() const { return error == EACCES || error == EPERM; }
+};
+
+Reading read_all(const std::string& path) {
+    int fd = -1;
+    do
+        fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0) return {{}, errno};
+    Reading reading;
+    std::array<char, 16 * 1024> piece{};
+    for (;;) {
+        const auto got = ::read(fd, piece.data(), piece.size());
+        if (got > 0) reading.text.append(piece.data(), static_cast<std::size_t>(got));
+        if (got > 0 || (got < 0 && errno == EINTR)) continue;
+        if (got < 0) reading.error = errno;
+        ::close(fd);
+        return reading;
+    }
+}
+
+Error cannot_look(const std::string& what, const std::string& why) {
+    return Error{
+        SpawnErrc::backend_failed,
+        "The hub cannot see whether the notebook runs, so it leaves everything as it is and tries again. The "
+        "administrator should look at the hub's log.",
+        what + ": " + why};
+}
+
+Error cannot_look(const std::string& path, int error) {
+    return cannot_look(path, std::strerror(error));
 }
 
 std::string proc(pid_t pid, std::string_view name) {
     return "/proc/" + std::to_string(pid) + "/" + std::string(name);
 }
 
-std::optional<pid_t> pid_named(const std::string& name) {
-    pid_t pid = 0;
-    const auto* end = name.data() + name.size();
-    const auto [stopped, error] = std::from_chars(name.data(), end, pid);
+template <class Number>
+std::optional<Number> number_in(std::string_view text) {
+    Number number = 0;
+    const auto* end = text.data() + text.size();
+    const auto [stopped, error] = std::from_chars(text.data(), end, number);
     if (error != std::errc{} || stopped != end) return std::nullopt;
-    return pid;
+    return number;
 }
 
 bool has_entry(std::string_view environment, std::string_view entry) {
@@ -44,37 +84,89 @@ bool has_entry(std::string_view environment, std::string_view entry) {
     return false;
 }
 
-void kill_all(const std::vector<ProcessId>& processes) {
-    for (const auto& process : processes) {
-        if (runs(process)) ::kill(process.pid, SIGKILL);
+std::optional<std::string> value_in(std::string_view environment, const std::string& name) {
+    for (const auto each : split(environment, '\0')) {
+        if (each.starts_with(name + "=")) return std::string(each.substr(name.size() + 1));
     }
+    return std::nullopt;
 }
 
-bool wait_until_gone(ProcessId process, Deadline deadline) {
-    while (runs(process)) {
-        if (deadline.passed()) return false;
-        std::this_thread::sleep_for(5ms);
-    }
-    return true;
+Result<std::optional<Seen>> seen_of(const Reading& stat, pid_t pid) {
+    if (stat.is_missing()) return std::optional<Seen>{};
+    if (stat.error) return cannot_look(proc(pid, "stat"), stat.error);
+    auto seen = seen_in(stat.text);
+    if (!seen) return cannot_look(proc(pid, "stat"), "not understood: " + stat.text);
+    return seen;
+}
+
+// One of a scan. What we may not look at belongs to somebody else: a hub that is not root starts only
+// processes of its own user. A program of that user's may still hide its environment (ssh-agent, sudo); it is
+// found as a descendant, never by its mark, and to call it an error would let one such program keep every
+// stop from ending.
+Result<std::optional<Seen>> seen_in_scan(pid_t pid, const std::string& entry) {
+    const auto stat = read_all(proc(pid, "stat"));
+    if (stat.is_forbidden()) return std::optional<Seen>{};
+    BERTH_TRY(auto seen, seen_of(stat, pid));
+    if (!seen) return seen;
+    const auto path = proc(pid, "environ");
+    const auto environment = read_all(path);
+    if (environment.error && !environment.is_missing() && !environment.is_forbidden())
+        return cannot_look(path, environment.error);
+    seen->marked = has_entry(environment.text, entry);
+    return seen;
 }
 
 }  // namespace
 
-std::optional<std::uint64_t> start_time_of(pid_t pid) {
-    const std::string stat = contents_of(proc(pid, "stat"));
-    // "pid (name) state …": the name may hold spaces and brackets. Field 3 is the state, field 22 the start
-    // time.
-    const auto after_name = stat.rfind(')');
-    if (after_name == std::string::npos) return std::nullopt;
-    const auto fields = split(std::string_view(stat).substr(after_name + 2), ' ');
-    if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return std::nullopt;
-    std::uint64_t start_time = 0;
-    std::from_chars(fields[19].data(), fields[19].data() + fields[19].size(), start_time);
-    return start_time;
+Result<std::optional<std::string>> contents_of(const std::string& path) {
+    auto reading = read_all(path);
+    if (reading.is_missing()) return std::optional<std::string>{};
+    if (reading.error) return cannot_look(path, reading.error);
+    return std::optional(std::move(reading.text));
 }
 
-bool runs(ProcessId process) {
-    return process.pid > 0 && start_time_of(process.pid) == process.start_time;
+std::optional<Seen> seen_in(std::string_view stat) {
+    // "pid (name) state parent group session …": the name may hold spaces and brackets. After it, the state
+    // is the first field, the number of threads the 18th, the start time the 20th (proc(5) counts two more).
+    const auto after_name = stat.rfind(") ");
+    if (after_name == std::string_view::npos) return std::nullopt;
+    const auto fields = split(stat.substr(after_name + 2), ' ');
+    if (fields.size() < 20) return std::nullopt;
+    const auto pid = number_in<pid_t>(stat.substr(0, stat.find(' ')));
+    const auto parent = number_in<pid_t>(fields[1]);
+    const auto group = number_in<pid_t>(fields[2]);
+    const auto session = number_in<pid_t>(fields[3]);
+    const auto threads = number_in<long>(fields[17]);
+    const auto start_time = number_in<std::uint64_t>(fields[19]);
+    if (!pid || !parent || !group || !session || !threads || !start_time) return std::nullopt;
+    Seen seen{{*pid, *start_time}, *parent, *group, *session};
+    // A zombie with more than one thread has lost only its first: the others run on.
+    seen.ended = fields[0] == "X" || (fields[0] == "Z" && *threads <= 1);
+    return seen;
+}
+
+Result<std::optional<Seen>> look_at(pid_t pid) {
+    return seen_of(read_all(proc(pid, "stat")), pid);
+}
+
+Result<bool> runs(ProcessId process) {
+    if (process.pid <= 0) return false;
+    BERTH_TRY(const auto seen, look_at(process.pid));
+    return seen && !seen->ended && seen->id == process;
+}
+
+Result<std::vector<Seen>> all_processes(const std::string& entry) {
+    std::vector<Seen> all;
+    std::error_code error;
+    auto it = std::filesystem::directory_iterator("/proc", error);
+    for (; !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
+        const auto pid = number_in<pid_t>(it->path().filename().string());
+        if (!pid || *pid == ::getpid()) continue;
+        BERTH_TRY(auto seen, seen_in_scan(*pid, entry));
+        if (seen) all.push_back(*seen);
+    }
+    if (error) return cannot_look("/proc", error.message());
+    return all;
 }
 
 std::optional<int> reap(pid_t pid) {
@@ -83,51 +175,15 @@ std::optional<int> reap(pid_t pid) {
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-std::vector<ProcessId> processes_with(const std::string& entry) {
-    std::vector<ProcessId> found;
-    std::error_code error;
-    for (auto it = std::filesystem::directory_iterator("/proc", error);
-         it != std::filesystem::directory_iterator();
-         it.increment(error)) {
-        const auto pid = pid_named(it->path().filename().string());
-        if (!pid || *pid == ::getpid() || !has_entry(contents_of(proc(*pid, "environ")), entry)) continue;
-        if (const auto start_time = start_time_of(*pid)) found.push_back({*pid, *start_time});
+Result<std::optional<std::string>> environment_value(pid_t pid, const std::string& name) {
+    const auto limit = Deadline::in(kLongestExec);
+    for (;;) {
+        BERTH_TRY(const auto environment, contents_of(proc(pid, "environ")));
+        BERTH_TRY(const auto seen, look_at(pid));
+        const bool is_between = environment && environment->empty() && seen && !seen->ended;
+        if (!is_between || limit.passed()) return value_in(environment.value_or(""), name);
+        std::this_thread::sleep_for(1ms);
     }
-    return found;
-}
-
-std::optional<std::string> environment_value(pid_t pid, const std::string& name) {
-    const std::string environment = contents_of(proc(pid, "environ"));
-    for (const auto each : split(environment, '\0')) {
-        if (each.starts_with(name + "=")) return std::string(each.substr(name.size() + 1));
-    }
-    return std::nullopt;
-}
-
-Result<void> end_process(
-    ProcessId process, const std::string& marker, std::chrono::milliseconds grace, Deadline deadline) {
-    if (runs(process)) {
-        ::kill(-process.pid, SIGTERM);
-        if (!wait_until_gone(process, deadline.earliest(Deadline::in(grace)))) {
-            ::kill(-process.pid, SIGKILL);
-            wait_until_gone(process, deadline);
-        }
-    }
-    for (auto left = processes_with(marker); !left.empty(); left = processes_with(marker)) {
-        kill_all(left);
-        if (deadline.passed()) {
-            return Error{
-                SpawnErrc::start_timeout,
-                "The notebook's processes did not end in time; the hub goes on trying.",
-                std::to_string(left.size()) + " processes with " + marker + " are left"};
-        }
-        std::this_thread::sleep_for(5ms);
-    }
-    if (!runs(process)) return {};
-    return Error{
-        SpawnErrc::start_timeout,
-        "The notebook process did not end in time; the hub goes on trying.",
-        "pid " + std::to_string(process.pid)};
 }
 
 Result<std::uint16_t> free_port() {

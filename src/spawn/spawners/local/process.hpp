@@ -1,17 +1,21 @@
-// Processes that outlive us: started in a session of their own, known by pid and start time, ended with
-// everything they left behind. All of it blocks, so it runs in the BlockingPool. Linux only (/proc, pidfd).
+// Processes that outlive us: started in a session of their own, known by pid and start time, looked at in
+// /proc. "There is no such process" is an answer; when the kernel does not let us look (no descriptor left,
+// no permission), that is an Error and never "gone": a lease would end while its notebook runs. All of it
+// blocks, so it runs in the BlockingPool. How they are ended: ending.hpp. Linux only (/proc).
 #pragma once
 
+#include "async/deadline.hpp"
 #include "base/result.hpp"
 #include "spawn/spawner.hpp"
+#include "spawn/spawners/local/accounts.hpp"
 
 #include <sys/types.h>
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace berth::spawn::local {
@@ -20,19 +24,8 @@ namespace berth::spawn::local {
 struct ProcessId {
     pid_t pid = 0;
     std::uint64_t start_time = 0;
-    bool operator==(const ProcessId&) const = default;
+    auto operator<=>(const ProcessId&) const = default;
 };
-
-struct SystemUser {
-    std::string name;
-    std::string home;
-    std::string shell;
-    uid_t uid = 0;
-    gid_t gid = 0;
-    std::vector<gid_t> groups;
-};
-// Errors: no_such_user, not_permitted (it is root).
-Result<SystemUser> find_system_user(const std::string& name);
 
 struct ProcessSpec {
     std::vector<std::string> arguments;    // [0] is the program's absolute path
@@ -44,25 +37,40 @@ struct ProcessSpec {
 
 // Forks; calls `before_exec` with the child's identity while the child waits; only then lets it run. So
 // whatever before_exec writes is there before the program is, and if we die in between the program never
-// runs. Errors: backend_failed (which step), bad_request (the program cannot be run), or before_exec's.
+// runs. Errors: backend_failed (which step), bad_request (the program cannot be run), start_timeout (it has
+// not become the program at the deadline, as when its home hangs: it is killed, but may not be gone yet), or
+// before_exec's.
 Result<ProcessId> start_process(
-    const ProcessSpec& spec, const std::function<Result<void>(ProcessId)>& before_exec);
+    const ProcessSpec& spec, const std::function<Result<void>(ProcessId)>& before_exec, Deadline deadline);
 
-// Empty when no such process runs; one that ended and only waits to be reaped does not run.
-std::optional<std::uint64_t> start_time_of(pid_t pid);
-bool runs(ProcessId process);
+// What a file holds; empty when there is none, or its process is gone. Error: backend_failed.
+Result<std::optional<std::string>> contents_of(const std::string& path);
+
+// One process, as its stat says.
+struct Seen {
+    ProcessId id;
+    pid_t parent = 0;
+    pid_t group = 0;
+    pid_t session = 0;
+    bool ended = false;   // with all its threads; it only waits to be reaped
+    bool marked = false;  // its initial environment holds the entry that was asked for
+};
+// The text of /proc/PID/stat. Empty when it is none.
+std::optional<Seen> seen_in(std::string_view stat);
+
+// Empty when there is no such process; one that ended and only waits to be reaped is seen. Error:
+// backend_failed.
+Result<std::optional<Seen>> look_at(pid_t pid);
+// Error: backend_failed.
+Result<bool> runs(ProcessId process);
+// All processes that we may look at, but ourselves. `entry` ("NAME=value") marks those that began with it.
+// Error: backend_failed.
+Result<std::vector<Seen>> all_processes(const std::string& entry);
 // The exit status of our own ended child, reaping it; 128 + number after a signal. Empty: it runs, or is not
 // our child.
 std::optional<int> reap(pid_t pid);
-// Those whose initial environment holds `entry` ("NAME=value"): also children that went into sessions of
-// their own, as kernels and terminals do. Threads of ours are never among them.
-std::vector<ProcessId> processes_with(const std::string& entry);
-// The value that a running process began with.
-std::optional<std::string> environment_value(pid_t pid, const std::string& name);
-// Asks the process's group to end, after `grace` kills it and all with `marker`; returns when none is left.
-// Error: start_timeout when some are left at the deadline.
-Result<void> end_process(
-    ProcessId process, const std::string& marker, std::chrono::milliseconds grace, Deadline deadline);
+// The value that a running process began with. Error: backend_failed.
+Result<std::optional<std::string>> environment_value(pid_t pid, const std::string& name);
 
 // A TCP port of the loopback address that nobody listens on now.
 Result<std::uint16_t> free_port();

@@ -1,23 +1,31 @@
 #include "spawn/spawners/local/records.hpp"
 
 #include "base/text.hpp"
+#include "obs/log.hpp"
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 namespace berth::spawn::local {
 namespace {
 
-std::optional<Record> read_record(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+std::optional<Record> record_in(const std::string& text) {
     const auto document = parse_json(text);
     if (!document || !document->is_object()) return std::nullopt;
     auto record = from_state(*document);
     const auto* plan = object_at(document->as_object(), "plan");
     if (!record || !plan) return std::nullopt;
     record->plan = *plan;
+    return record;
+}
+
+// Empty when there is none. One that is no record (a disk lost it: files are replaced whole) counts as none:
+// a stop finds its processes by their mark all the same.
+Result<std::optional<Record>> read_record(const std::filesystem::path& path) {
+    BERTH_TRY(const auto text, contents_of(path.string()));
+    if (!text) return std::optional<Record>{};
+    auto record = record_in(*text);
+    if (!record) log::error("local.record_damaged", {{"path", path.string()}});
     return record;
 }
 
@@ -62,7 +70,7 @@ Result<void> Records::save(const Record& record) const {
         path + ": " + (error ? error.message() : "not writable")};
 }
 
-std::optional<Record> Records::load(const std::string& instance, ServerId server) const {
+Result<std::optional<Record>> Records::load(const std::string& instance, ServerId server) const {
     return read_record(path_of(instance, server));
 }
 
@@ -71,18 +79,23 @@ void Records::remove(const std::string& instance, ServerId server) const {
     std::filesystem::remove(path_of(instance, server), missing);
 }
 
-std::vector<Record> Records::all(const std::string& instance) const {
+Result<std::vector<Record>> Records::all(const std::string& instance) const {
     std::vector<Record> records;
     std::error_code error;
     const std::string prefix = container_escape(instance) + "--";
-    for (auto it = std::filesystem::directory_iterator(folder_, error);
-         !error && it != std::filesystem::directory_iterator();
-         it.increment(error)) {
+    auto it = std::filesystem::directory_iterator(folder_, error);
+    for (; !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
         const auto name = it->path().filename().string();
         if (!name.starts_with(prefix) || !name.ends_with(".json")) continue;
-        if (auto record = read_record(it->path())) records.push_back(std::move(*record));
+        BERTH_TRY(auto record, read_record(it->path()));
+        if (record) records.push_back(std::move(*record));
     }
-    return records;
+    if (!error || error == std::errc::no_such_file_or_directory) return records;
+    return Error{
+        SpawnErrc::backend_failed,
+        "The hub cannot see which notebooks run, so it leaves everything as it is and tries again. The "
+        "administrator should look at the hub's log.",
+        folder_ + ": " + error.message()};
 }
 
 }  // namespace berth::spawn::local

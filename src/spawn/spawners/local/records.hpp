@@ -1,5 +1,6 @@
 // One file for each process under state_dir/local/, written before the program runs: what a later hub needs
-// to find it. No secrets. Blocking.
+// to find it. No secrets. A file that cannot be read is an Error (backend_failed), not a missing one.
+// Blocking.
 #pragma once
 
 #include "spawn/spawner.hpp"
@@ -25,9 +26,9 @@ public:
     explicit Records(std::string folder) : folder_(std::move(folder)) {}
 
     Result<void> save(const Record& record) const;  // atomically
-    std::optional<Record> load(const std::string& instance, ServerId server) const;
+    Result<std::optional<Record>> load(const std::string& instance, ServerId server) const;
     void remove(const std::string& instance, ServerId server) const;
-    std::vector<Record> all(const std::string& instance) const;
+    Result<std::vector<Record>> all(const std::string& instance) const;
 
 private:
     std::string path_of(const std::string& instance, ServerId server) const;

@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <pwd.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -12,9 +12,16 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 namespace berth::spawn::local {
 namespace {
+
+using namespace std::chrono_literals;
+
+// From being let go to being the program: a chdir to the home and an exec. A pool thread waits for so long.
+constexpr auto kLongestBecoming = 30s;
+constexpr auto kLongestReaping = 500ms;
 
 class Descriptor {
 public:
@@ -141,16 +148,36 @@ Result<void> prepare_directory(const ProcessSpec& spec) {
     return {};
 }
 
+// Waits for the child's word, or for exec to close the pipe.
+Result<void> wait_for_report(const Descriptor& report, Deadline deadline) {
+    const auto limit = deadline.earliest(Deadline::in(kLongestBecoming));
+    pollfd ready{report.get(), POLLIN, 0};
+    int count = 0;
+    do
+        count = ::poll(&ready, 1, static_cast<int>(limit.left().count()));
+    while (count < 0 && errno == EINTR);
+    if (count < 0) return failed("poll", errno);
+    if (count > 0) return {};
+    return Error{
+        SpawnErrc::start_timeout,
+        "The notebook process did not get to its home folder in time. Try again in a minute; the "
+        "administrator "
+        "should look at the disk that it is on.",
+        "neither running nor refused"};
+}
+
 // Lets the child go on and waits until it is the program or has said why not.
-Result<void> let_go(Descriptor go, const Descriptor& report, const ProcessSpec& spec) {
+Result<void> let_go(Descriptor go, const Descriptor& report, const ProcessSpec& spec, Deadline deadline) {
     const char byte = 1;
     if (::write(go.get(), &byte, 1) != 1) return failed("start", errno);
+    BERTH_CHECK(wait_for_report(report, deadline));
     Report message;
     ssize_t got = 0;
     do
         got = ::read(report.get(), &message, sizeof message);
     while (got < 0 && errno == EINTR);
     if (got == 0) return {};  // closed by exec
+    if (got < 0) return failed("read", errno);
     if (message.step == Step::exec) {
         return Error{
             SpawnErrc::bad_request,
@@ -160,10 +187,26 @@ Result<void> let_go(Descriptor go, const Descriptor& report, const ProcessSpec& 
     return failed(name_of(message.step), message.error);
 }
 
+// A child that is not to run. Not even SIGKILL ends one at once while the kernel waits for a disk, so it is
+// not waited for without limit.
+void give_up_on(pid_t child) {
+    ::kill(child, SIGKILL);
+    const auto limit = Deadline::in(kLongestReaping);
+    while (::waitpid(child, nullptr, WNOHANG) == 0 && !limit.passed())
+        std::this_thread::sleep_for(1ms);
+}
+
+// Its start time, without which it could not be told from a later process of the same pid.
+Result<ProcessId> identity_of(pid_t child) {
+    BERTH_TRY(const auto seen, look_at(child));
+    if (!seen) return failed("fork", ESRCH);
+    return seen->id;
+}
+
 }  // namespace
 
 Result<ProcessId> start_process(
-    const ProcessSpec& spec, const std::function<Result<void>(ProcessId)>& before_exec) {
+    const ProcessSpec& spec, const std::function<Result<void>(ProcessId)>& before_exec, Deadline deadline) {
     BERTH_CHECK(prepare_directory(spec));
     const Descriptor log(
         ::open(spec.log_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
@@ -186,43 +229,15 @@ Result<ProcessId> start_process(
                 .go = go.read.get(), .report = report.write.get(), .log = log.get(), .null = null.get()});
     }
     report.write.close();
-    const ProcessId child{pid, start_time_of(pid).value_or(0)};
-    auto outcome = before_exec(child);
+    auto child = identity_of(pid);
+    Result<void> outcome = child ? before_exec(*child) : Result<void>(child.error());
     if (outcome)
-        outcome = let_go(std::move(go.write), report.read, spec);
+        outcome = let_go(std::move(go.write), report.read, spec, deadline);
     else
         go.write.close();
-    if (!outcome) {
-        ::waitpid(pid, nullptr, 0);
-        return outcome.error();
-    }
-    return child;
-}
-
-Result<SystemUser> find_system_user(const std::string& name) {
-    std::vector<char> buffer(64 * 1024);
-    passwd entry{};
-    passwd* found = nullptr;
-    const int error = ::getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (!found) {
-        return Error{
-            SpawnErrc::no_such_user,
-            "This machine has no account named '" + name + "'. Ask the administrator to make one.",
-            error ? std::strerror(error) : ""};
-    }
-    if (entry.pw_uid == 0) {
-        return Error{
-            SpawnErrc::not_permitted, "Notebooks do not run as root. Sign in with an account of your own."};
-    }
-    SystemUser user{entry.pw_name, entry.pw_dir, entry.pw_shell, entry.pw_uid, entry.pw_gid, {}};
-    int count = 256;
-    user.groups.resize(static_cast<std::size_t>(count));
-    if (::getgrouplist(entry.pw_name, entry.pw_gid, user.groups.data(), &count) < 0) {
-        user.groups.resize(static_cast<std::size_t>(count));
-        ::getgrouplist(entry.pw_name, entry.pw_gid, user.groups.data(), &count);
-    }
-    user.groups.resize(static_cast<std::size_t>(count));
-    return user;
+    if (outcome) return child;
+    give_up_on(pid);
+    return outcome.error();
 }
 
 }  // namespace berth::spawn::local
