@@ -1,4 +1,4 @@
-"""The main job in Chromium (issue 3 §10.2): from the first administrator's link to the third user's turn."""
+"""The main job in Chromium: from the first administrator's link to the third user's turn."""
 
 import re
 

@@ -1,6 +1,6 @@
 """The version matrix: unmodified jupyterhub-singleuser of five JupyterHub lines, real packages, one test a line.
 
-What is checked is the list of issue 3 §4: Lab opens, a kernel answers, a terminal opens, activity arrives, sign-out
+What is checked: Lab opens, a kernel answers, a terminal opens, activity arrives, sign-out
 ends access, a second user is refused, a token of the user works against the server's own API.
 """
 
