@@ -103,7 +103,7 @@ Result<Permit> AccessCheck::check_admin_change(
 }
 
 Permit AccessCheck::system(std::string_view name, std::string_view scope, const Target& target) {
-    return Permit(std::string(scope), target, std::string(name));
+    return {std::string(scope), target, std::string(name)};
 }
 
 }  // namespace berth::access

@@ -229,7 +229,7 @@ unsigned status_of(const Error& error) {
 }
 
 unsigned retry_after(const Error& error) {
-    thread_local std::minstd_rand spread{std::random_device{}()};
+    static thread_local std::minstd_rand spread{std::random_device{}()};
     if (error.is(hub::HubErrc::too_many_starts)) return 30 + static_cast<unsigned>(spread() % 31);
     unsigned seconds = 0;  // of a throttled sign-in; the detail says how many
     if (error.is(identity::SignInErrc::throttled))

@@ -33,12 +33,12 @@ http::Response invitation_page(
     const Call& call,
     const Invitation& invitation,
     unsigned status,
-    std::string username,
+    const std::string& username,
     std::string error) {
     web::InviteModel model;
     model.form_action = hub_path(hub) + "invite?token=" + url_escape_query(invitation.token);
     model.first_administrator = !invitation.user.has_value();
-    model.username = invitation.user ? invitation.user->value : std::move(username);
+    model.username = invitation.user ? invitation.user->value : username;
     model.error = std::move(error);
     model.minimum_password_length = static_cast<int>(identity::kMinPasswordCharacters);
     auto response = html(status, web::invite_page(page_context(hub, call), model));

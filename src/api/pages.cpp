@@ -77,7 +77,7 @@ awaitable<Result<void>> begin_session(Dependencies& hub, Call& call, UserId user
     const auto* found = hub.directory.find(user);
     if (found == nullptr) co_return not_found();
     hub.gate.sign_in(call.request, *found, call.now, call.visit, response);
-    std::string agent(call.request.headers.find("User-Agent").value_or(""));
+    const std::string agent(call.request.headers.find("User-Agent").value_or(""));
     co_return co_await hub.directory.create_session(
         user, call.visit.session_id, call.request.client_address(), ellipsized(agent, 256), call.now);
 }

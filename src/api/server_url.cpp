@@ -44,7 +44,7 @@ bool prefers_json(const http::Request& request) {
 
 // The named server, when there is one of that name; else the default one.
 ServerKey meant_server(const Dependencies& hub, const Call& call) {
-    const ServerKey named{call.user(), ServerName(first_segment(call))};
+    ServerKey named{call.user(), ServerName(first_segment(call))};
     if (!named.server.empty() && hub.servers.find(named)) return named;
     return {call.user(), ServerName{}};
 }

@@ -127,7 +127,7 @@ struct TestApi : hub::test::TestHub {
         row.client_id = "jupyterhub";
         row.scopes = std::move(scopes);
         row.created = now_utc();
-        auto committed = run(directory->commit(directory->prepare_token(std::move(row))));
+        auto committed = run(directory->commit(directory->prepare_token(row)));
         EXPECT_TRUE(committed);
         return token;
     }

@@ -101,6 +101,7 @@ void append_berth(std::string& out, const hub::Server& server) {
     JsonObject berth(out);
     berth.text_or_null("profile", server.row.profile);
     std::vector<std::string_view> devices;
+    devices.reserve(server.devices.size());
     for (const auto& uuid : server.devices)
         devices.push_back(uuid.value);
     berth.texts("devices", devices);

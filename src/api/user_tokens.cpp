@@ -48,7 +48,7 @@ Result<identity::NewToken> new_token(
     const Dependencies& hub,
     const json::object& body,
     const identity::User& owner,
-    std::string by,
+    const std::string& by,
     Timestamp now) {
     BERTH_TRY(const auto note, text_member(body, "note"));
     BERTH_TRY(const auto expires_in, integer_member(body, "expires_in"));

@@ -139,6 +139,7 @@ Result<int> ProxyProcess::start() {
     auto words = arguments();
     words.insert(words.end(), {"--log-level", options_.log_level});
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (auto& word : words)
         argv.push_back(word.data());
     argv.push_back(nullptr);
@@ -147,6 +148,7 @@ Result<int> ProxyProcess::start() {
         if (const char* value = std::getenv(name)) settings.push_back(std::string(name) + "=" + value);
     }
     std::vector<char*> environment;
+    environment.reserve(settings.size() + 1);
     for (auto& setting : settings)
         environment.push_back(setting.data());
     environment.push_back(nullptr);

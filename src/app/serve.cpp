@@ -37,7 +37,7 @@ awaitable<> wait_for_api(HubProcess& hub, std::shared_ptr<StopSource> stop) {
 
 // Start, serve, stop. Owns the watchers, so that nothing outlives it.
 awaitable<> live(asio::io_context& io, HubProcess& hub, int& status) {
-    TaskScope watchers(io.get_executor(), [](std::string_view task, std::exception_ptr) {
+    TaskScope watchers(io.get_executor(), [](std::string_view task, const std::exception_ptr&) {
         log::error("task.failed", {{"task", task}});
     });
     auto stop = std::make_shared<StopSource>(io.get_executor());
@@ -76,7 +76,7 @@ int serve(config::Options options, unsigned stand_in_gpus) {
     asio::io_context io(1);
     HubProcess hub(io, std::move(options));
     int status = 0;
-    TaskScope scope(io.get_executor(), [&status](std::string_view, std::exception_ptr failure) {
+    TaskScope scope(io.get_executor(), [&status](std::string_view, const std::exception_ptr& failure) {
         status = 70;  // EX_SOFTWARE
         std::rethrow_exception(failure);
     });

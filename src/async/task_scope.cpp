@@ -38,7 +38,7 @@ void TaskScope::spawn(std::string name, OnStop on_stop, awaitable<> task) {
         executor_,
         std::move(task),
         asio::bind_cancellation_slot(
-            it->cancel.slot(), asio::bind_executor(executor_, [this, it](std::exception_ptr failure) {
+            it->cancel.slot(), asio::bind_executor(executor_, [this, it](const std::exception_ptr& failure) {
                 const std::string task_name = it->name;
                 live_.erase(it);  // with its signal; co_spawn touches the slot no more
                 if (live_.empty()) drained_.cancel();

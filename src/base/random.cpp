@@ -18,7 +18,7 @@ void ensure_sodium() {
 }
 
 const unsigned char* bytes_of(std::string_view text) {
-    return static_cast<const unsigned char*>(static_cast<const void*>(text.data()));
+    return reinterpret_cast<const unsigned char*>(text.data());
 }
 
 std::string encoded(std::span<const unsigned char> data) {

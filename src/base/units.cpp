@@ -91,7 +91,7 @@ std::optional<Bytes> parse_bytes(std::string_view text) {
 
 std::string format_bytes(Bytes bytes) {
     constexpr std::array<const char*, 6> kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    double value = static_cast<double>(bytes.count);
+    auto value = static_cast<double>(bytes.count);
     std::size_t unit = 0;
     while (value >= 1024 && unit + 1 < kUnits.size()) {
         value /= 1024;

@@ -42,7 +42,7 @@ bool from_text(T&, std::string_view) {
 }
 
 template <class T>
-constexpr std::string_view kShortForm = "";
+constexpr std::string_view kShortForm;
 template <>
 constexpr std::string_view kShortForm<VolumeMount> = "source:target[:ro]";
 template <>

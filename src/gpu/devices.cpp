@@ -139,6 +139,7 @@ void Inventory::agent_silent(Timestamp now) {
 void Inventory::apply_snapshot(const AgentSnapshot& snapshot) {
     driver_version_ = snapshot.driver_version;
     std::vector<const DeviceReading*> readings;
+    readings.reserve(snapshot.devices.size());
     for (const auto& reading : snapshot.devices)
         readings.push_back(&reading);
     std::sort(readings.begin(), readings.end(), [](const auto* a, const auto* b) {

@@ -12,7 +12,7 @@ namespace berth::gpu {
 
 class Scanner {
 public:
-    explicit Scanner(nvml::Library library) : library_(std::move(library)) {}
+    explicit Scanner(nvml::Library library) : library_(library) {}
     ~Scanner();
     Scanner(const Scanner&) = delete;
 

@@ -14,8 +14,8 @@ unsigned status_of(const Error& reason) {
 
 }  // namespace
 
-Connection::Outcome Connection::refuse(unsigned status, std::string message) {
-    refusal_ = Response::json(status, {{"status", status}, {"message", std::move(message)}});
+Connection::Outcome Connection::refuse(unsigned status, const std::string& message) {
+    refusal_ = Response::json(status, {{"status", status}, {"message", message}});
     for (const auto& [name, value] : server_->limits.own_headers)
         refusal_.headers.add(name, value);
     keep_alive_ = false;

@@ -174,7 +174,7 @@ std::string_view authority_of(std::string_view target) {
 
 // Authority-form belongs to CONNECT, which nobody here serves.
 bool is_target(std::string_view target, std::string_view method) {
-    if (target.empty() || !all_in(target, kTargetCharacter)) return false;
+    if (target.empty() || !all_in(target, target_character)) return false;
     if (target.front() == '/') return true;
     if (target == "*") return method == "OPTIONS";
     const auto scheme = target.substr(0, target.find("://"));
@@ -190,7 +190,7 @@ FramingErrc read_request_line(std::string_view line, RequestHead& head) {
     if (method_end == std::string_view::npos || method_end == target_end) return malformed;
     head.method = line.substr(0, method_end);
     head.target = line.substr(method_end + 1, target_end - method_end - 1);
-    if (head.method.empty() || !all_in(head.method, kTokenCharacter)) return malformed;
+    if (head.method.empty() || !all_in(head.method, token_character)) return malformed;
     if (const auto bad = read_version(line.substr(target_end + 1), malformed, head.minor_version);
         bad != kFine) {
         return bad;
@@ -225,13 +225,13 @@ bool is_host(std::string_view host) {
         const auto end = host.find(']');
         if (end == std::string_view::npos || end < 3) return false;
         for (const char c : host.substr(1, end - 1)) {
-            if (c != ':' && !is_in(c, kHostCharacter)) return false;
+            if (c != ':' && !is_in(c, host_character)) return false;
         }
         port = host.substr(end + 1);
     } else {
         const auto colon = host.find(':');
         const auto name = host.substr(0, colon);
-        if (name.empty() || !all_in(name, kHostCharacter)) return false;
+        if (name.empty() || !all_in(name, host_character)) return false;
         if (colon != std::string_view::npos) port = host.substr(colon);
     }
     if (port.empty()) return true;

@@ -149,13 +149,13 @@ public:
     std::optional<ServiceName> service_of(const store::OAuthClientRow& client) const;
     const store::OAuthCodeRow* find_code(std::string_view code, Timestamp now) const;
     std::vector<const Token*> tokens_of_client(UserId user, std::string_view client_id) const;
-    Mutation prepare_client(store::OAuthClientRow client);
+    Mutation prepare_client(const store::OAuthClientRow& client);
     Mutation prepare_client_removal(const std::string& identifier);  // with its codes and tokens
-    Mutation prepare_code(store::OAuthCodeRow code);
+    Mutation prepare_code(const store::OAuthCodeRow& code);
     // Fails the commit with StoreErrc::constraint when somebody used it first.
     Mutation prepare_code_use(const std::string& code_hash);
     // Without may_assign: the caller has reduced the scopes. `token` must be random.
-    Mutation prepare_token(store::TokenRow row);
+    Mutation prepare_token(const store::TokenRow& row);
     Mutation prepare_token_removal(TokenId token);
     // The server behind `!server` of tokens and clients; hub/ tells it when it makes, renames or removes a
     // server. With a dropped one go its token and its client, as they went in the database.

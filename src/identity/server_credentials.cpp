@@ -71,8 +71,8 @@ Result<ServerCredentials> make_server_credentials(
         directory.put_server(server, owner, name);
     };
     credentials.mutation = std::move(mutation) + std::move(known) +
-                           directory.prepare_token(std::move(token)) +
-                           directory.prepare_client(std::move(client));
+                           directory.prepare_token(token) +
+                           directory.prepare_client(client);
     return credentials;
 }
 

@@ -2,8 +2,8 @@
 
 #include "base/assert.hpp"
 
-#include <wchar.h>
-#include <wctype.h>
+#include <wchar.h>  // NOLINT(modernize-deprecated-headers): the POSIX functions with a locale are here
+#include <wctype.h>  // NOLINT(modernize-deprecated-headers)
 
 #include <algorithm>
 #include <array>

@@ -78,7 +78,7 @@ public:
         auto number = number_in<double>(*text);
         if (!number || !std::isfinite(*number)) return wrong_type("a number");
         if (*number <= 0) return out_of_range("'" + key_ + "' must be greater than 0, not " + *text);
-        *out = *number;
+        *out = number;
     }
     void operator()(std::optional<Bytes>* out) {
         auto text = scalar("a size like '512M' or '8G'");

@@ -9,10 +9,10 @@
 namespace berth::http {
 
 enum CharacterClass : std::uint8_t {
-    kTokenCharacter = 1,   // tchar
-    kTargetCharacter = 2,  // no space, control or '#'; obs-text passes, as browsers and servers let it
-    kHostCharacter = 4,    // reg-name without ',' (RFC 3986 §3.2.2)
-    kControlCharacter = 8  // all below space but the tab, and DEL
+    token_character = 1,   // tchar
+    target_character = 2,  // no space, control or '#'; obs-text passes, as browsers and servers let it
+    host_character = 4,    // reg-name without ',' (RFC 3986 §3.2.2)
+    control_character = 8  // all below space but the tab, and DEL
 };
 
 constexpr std::array<std::uint8_t, 256> make_character_table() {
@@ -24,13 +24,13 @@ constexpr std::array<std::uint8_t, 256> make_character_table() {
         const bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
         unsigned classes = 0;
         if (alphanumeric || (c < 128 && kTokenMarks.find(character) != std::string_view::npos)) {
-            classes |= kTokenCharacter;
+            classes |= token_character;
         }
         if (alphanumeric || (c < 128 && kHostMarks.find(character) != std::string_view::npos)) {
-            classes |= kHostCharacter;
+            classes |= host_character;
         }
-        if (c > 0x20 && c != 0x7F && c != '#') classes |= kTargetCharacter;
-        if ((c < 0x20 && c != '\t') || c == 0x7F) classes |= kControlCharacter;
+        if (c > 0x20 && c != 0x7F && c != '#') classes |= target_character;
+        if ((c < 0x20 && c != '\t') || c == 0x7F) classes |= control_character;
         table[c] = static_cast<std::uint8_t>(classes);
     }
     return table;
@@ -42,10 +42,10 @@ inline bool is_in(char c, CharacterClass wanted) {
     return (kCharacters[static_cast<unsigned char>(c)] & wanted) != 0;
 }
 inline bool is_token(char c) {
-    return is_in(c, kTokenCharacter);
+    return is_in(c, token_character);
 }
 inline bool is_control(char c) {
-    return is_in(c, kControlCharacter);
+    return is_in(c, control_character);
 }
 
 inline bool any_control(std::string_view text) {

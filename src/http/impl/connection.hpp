@@ -41,7 +41,7 @@ private:
     awaitable<Outcome> read_body(std::string& body, BodyFraming framing);
     Outcome take_body_bytes(std::string& body, BodyFraming framing, ChunkScanner& chunks, bool& done);
     awaitable<Outcome> fill(Deadline deadline);
-    Outcome refuse(unsigned status, std::string message);
+    Outcome refuse(unsigned status, const std::string& message);
     Outcome refuse(const Error& reason);
 
     awaitable<bool> answer(Request request);

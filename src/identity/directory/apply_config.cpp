@@ -89,7 +89,7 @@ Result<store::RoleRow> role_row(
     return row;
 }
 
-Mutation role_mutation(Directory::State& state, store::RoleRow row) {
+Mutation role_mutation(Directory::State& state, const store::RoleRow& row) {
     Mutation mutation;
     mutation.write = [row](store::Transaction& tx) { store::upsert(tx, row); };
     mutation.apply = [&state, row] {
@@ -182,7 +182,7 @@ awaitable<Result<void>> Directory::apply_config(const config::Options& options, 
         if (role.name == "admin") continue;  // its users are administrators; its scopes stand (§10.4)
         BERTH_CO_TRY(auto row, role_row(*this, *state_, role));
         if (row.id == RoleId{}) row.id = ids_.next<RoleId>();
-        roles = std::move(roles) + role_mutation(*state_, std::move(row));
+        roles = std::move(roles) + role_mutation(*state_, row);
     }
     for (const auto& [name, role] : state_->roles) {
         const bool named = std::any_of(

@@ -32,7 +32,7 @@ const store::OAuthCodeRow* Directory::find_code(std::string_view code, Timestamp
     return &found->second;
 }
 
-Mutation Directory::prepare_client(store::OAuthClientRow client) {
+Mutation Directory::prepare_client(const store::OAuthClientRow& client) {
     Mutation mutation;
     mutation.write = [client](store::Transaction& tx) { store::upsert(tx, client); };
     mutation.apply = [this, client] {
@@ -49,7 +49,7 @@ Mutation Directory::prepare_client_removal(const std::string& identifier) {
     return mutation;
 }
 
-Mutation Directory::prepare_code(store::OAuthCodeRow code) {
+Mutation Directory::prepare_code(const store::OAuthCodeRow& code) {
     Mutation mutation;
     mutation.write = [code](store::Transaction& tx) { store::insert(tx, code); };
     mutation.apply = [this, code] { state_->codes[code.code_hash] = code; };

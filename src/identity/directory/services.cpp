@@ -102,7 +102,7 @@ Result<Mutation> plan_service(
         token.scopes = {"inherit"};
         token.note = from_config ? "From the configuration" : "Given with the service";
         token.created = now;
-        plan = std::move(plan) + directory.prepare_token(std::move(token));
+        plan = std::move(plan) + directory.prepare_token(token);
     }
     const auto client_id = "service-" + name.value;
     if (has_client) {
@@ -116,7 +116,7 @@ Result<Mutation> plan_service(
         client.allowed_scopes = options.oauth_client_allowed_scopes;
         client.service = service.id;
         client.no_consent = options.oauth_no_confirm;
-        plan = std::move(plan) + directory.prepare_client(std::move(client));
+        plan = std::move(plan) + directory.prepare_client(client);
     } else if (directory.find_client(client_id) != nullptr) {
         plan = std::move(plan) + directory.prepare_client_removal(client_id);
     }

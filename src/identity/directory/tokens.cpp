@@ -94,7 +94,7 @@ awaitable<Result<IssuedToken>> Directory::create_token(NewToken token, Timestamp
     row.note = token.note;
     row.created = now;
     row.expires_at = token.expires_at;
-    auto mutation = prepare_token(std::move(row));
+    auto mutation = prepare_token(row);
     const auto written = co_await commit(std::move(mutation));
     if (!written)
         co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The owner was deleted meanwhile.");
@@ -160,7 +160,7 @@ awaitable<Result<void>> Directory::purge_expired(Timestamp now) {
     co_return co_await commit(std::move(mutation));
 }
 
-Mutation Directory::prepare_token(store::TokenRow row) {
+Mutation Directory::prepare_token(const store::TokenRow& row) {
     Mutation mutation;
     mutation.write = [row](store::Transaction& tx) { store::insert(tx, row); };
     mutation.apply = [this, row] { state_->add_token(row); };

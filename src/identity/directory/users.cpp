@@ -66,6 +66,7 @@ awaitable<Result<std::vector<UserId>>> Directory::create_users(std::vector<NewUs
             if (find(user.name) == nullptr && seen.insert(user.name.value).second)
                 rows.push_back(row_of(user, ids_.next<UserId>(), now));
         std::vector<UserId> ids;
+        ids.reserve(rows.size());
         for (const auto& row : rows)
             ids.push_back(row.id);
         if (rows.empty()) co_return ids;

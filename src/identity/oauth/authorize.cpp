@@ -213,7 +213,7 @@ awaitable<Result<std::string>> OAuthProvider::issue_code(
     row.expires_at = now + std::chrono::seconds(300);
     row.code_challenge = authorization.code_challenge;
     row.code_challenge_method = authorization.code_challenge_method;
-    auto mutation = directory_.prepare_code(std::move(row));
+    auto mutation = directory_.prepare_code(row);
     BERTH_CO_CHECK(co_await directory_.commit(std::move(mutation)));
     Parameters added{{"code", code}};
     if (authorization.has_state) added.push_back({"state", authorization.state});

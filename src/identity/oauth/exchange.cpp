@@ -82,7 +82,7 @@ awaitable<Result<TokenOutcome>> OAuthProvider::exchange(Parameters form, bool qu
         scope += scope.empty() ? each : " " + each;
     grant.body["scope"] = scope;
 
-    auto mutation = directory_.prepare_code_use(code->code_hash) + directory_.prepare_token(std::move(row));
+    auto mutation = directory_.prepare_code_use(code->code_hash) + directory_.prepare_token(row);
     const auto written = co_await directory_.commit(std::move(mutation));
     if (!written) {
         // Somebody was faster with the same code, or signed out meanwhile.
