@@ -2,7 +2,7 @@
 
 #include "base/assert.hpp"
 
-#include <wchar.h>  // NOLINT(modernize-deprecated-headers): the POSIX functions with a locale are here
+#include <wchar.h>   // NOLINT(modernize-deprecated-headers): the POSIX functions with a locale are here
 #include <wctype.h>  // NOLINT(modernize-deprecated-headers)
 
 #include <algorithm>

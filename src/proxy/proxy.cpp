@@ -130,6 +130,7 @@ Result<void> Process::open_public() {
             auto listener, net::Listener::open(workers_[0]->executor(), unix_endpoint(options_.socket)));
         public_at_ = listener.local();
         std::vector<Worker*> all;
+        all.reserve(workers_.size());
         for (const auto& worker : workers_)
             all.push_back(worker.get());
         workers_[0]->listen(std::move(listener), std::move(all));

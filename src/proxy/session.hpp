@@ -32,6 +32,7 @@ using SessionPtr = boost::intrusive_ptr<Session>;
 using SessionHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, and deleted as what it is
 class Session final : public boost::intrusive_ref_counter<Session, boost::thread_unsafe_counter>,
                       public SessionHook,
                       private UpstreamUser {

@@ -14,7 +14,7 @@ using Endpoint = asio::generic::stream_protocol::endpoint;
 
 }  // namespace
 
-Upstream::Upstream(Loop loop, UpstreamPool& pool, std::string origin_name)
+Upstream::Upstream(const Loop& loop, UpstreamPool& pool, std::string origin_name)
     : socket(loop), in(kSmallBuffer), origin(std::move(origin_name)), pool_(pool) {}
 
 void Upstream::connect(const Target& target) {

@@ -35,7 +35,7 @@ class UpstreamPool;
 
 class Upstream : public boost::intrusive_ref_counter<Upstream, boost::thread_unsafe_counter> {
 public:
-    Upstream(Loop loop, UpstreamPool& pool, std::string origin);
+    Upstream(const Loop& loop, UpstreamPool& pool, std::string origin);
 
     void connect(const Target& target);  // ends in on_upstream_connected
     void read();                         // ends in on_upstream_read; does nothing while a read is pending

@@ -6,7 +6,7 @@ namespace berth::spawn::doubles {
 
 using namespace std::chrono_literals;
 
-MemorySpawner::MemorySpawner(asio::any_io_executor executor) : happened_(std::move(executor)) {}
+MemorySpawner::MemorySpawner(const asio::any_io_executor& executor) : happened_(executor) {}
 
 Result<void> MemorySpawner::reachable() const {
     if (reachable_) return {};

@@ -18,7 +18,7 @@ namespace berth::spawn::doubles {
 // Behaves: a server is an entry in a map. The base of the misbehaving ones.
 class MemorySpawner : public Spawner {
 public:
-    explicit MemorySpawner(asio::any_io_executor executor);
+    explicit MemorySpawner(const asio::any_io_executor& executor);
 
     std::string_view name() const override { return "memory"; }
     awaitable<Result<void>> check(Deadline deadline) override;

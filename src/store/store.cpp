@@ -7,13 +7,14 @@
 #include "store/impl/open.hpp"
 #include "store/impl/transaction.hpp"
 
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include <condition_variable>
 #include <mutex>
+#include <span>
+#include <span>
 #include <thread>
 
 namespace berth::store {

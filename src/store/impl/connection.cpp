@@ -28,8 +28,8 @@ public:
     }
     double real(std::size_t column) const override { return is_null(column) ? 0 : cells[column].real; }
     const std::string& text(std::size_t column) const override {
-        static const std::string kNothing;
-        return is_null(column) ? kNothing : cells[column].text;
+        static const std::string nothing;
+        return is_null(column) ? nothing : cells[column].text;
     }
 };
 

@@ -34,24 +34,23 @@ struct Bound {
     double real = 0;
     std::string text;
 
+    // NOLINTBEGIN(google-explicit-constructor): a query lists its values as they are
     Bound() = default;
-    Bound(std::int64_t number)
-        : kind(Kind::integer), integer(number) {}                     // NOLINT(google-explicit-constructor)
-    Bound(bool flag) : kind(Kind::integer), integer(flag ? 1 : 0) {}  // NOLINT(google-explicit-constructor)
-    Bound(double number) : kind(Kind::real), real(number) {}          // NOLINT(google-explicit-constructor)
-    Bound(std::string value)
-        : kind(Kind::text), text(std::move(value)) {}             // NOLINT(google-explicit-constructor)
-    Bound(std::string_view value) : Bound(std::string(value)) {}  // NOLINT(google-explicit-constructor)
-    Bound(const char* value) : Bound(std::string(value)) {}       // NOLINT(google-explicit-constructor)
-    Bound(Timestamp time)                                         // NOLINT(google-explicit-constructor)
-        : Bound(std::int64_t{time.time_since_epoch().count()}) {}
+    Bound(std::int64_t number) : kind(Kind::integer), integer(number) {}
+    Bound(bool flag) : kind(Kind::integer), integer(flag ? 1 : 0) {}
+    Bound(double number) : kind(Kind::real), real(number) {}
+    Bound(std::string value) : kind(Kind::text), text(std::move(value)) {}
+    Bound(std::string_view value) : Bound(std::string(value)) {}
+    Bound(const char* value) : Bound(std::string(value)) {}
+    Bound(Timestamp time) : Bound(std::int64_t{time.time_since_epoch().count()}) {}
     template <class Tag>
-    Bound(const NamedString<Tag>& name) : Bound(name.value) {}  // NOLINT(google-explicit-constructor)
+    Bound(const NamedString<Tag>& name) : Bound(name.value) {}
     template <class Enum>
         requires std::is_enum_v<Enum>
-    Bound(Enum id) : Bound(number_of(id)) {}  // NOLINT(google-explicit-constructor)
+    Bound(Enum id) : Bound(number_of(id)) {}
     template <class T>
-    Bound(const std::optional<T>& value) : Bound(value ? Bound(*value) : Bound()) {}  // NOLINT
+    Bound(const std::optional<T>& value) : Bound(value ? Bound(*value) : Bound()) {}
+    // NOLINTEND(google-explicit-constructor)
 };
 using Bounds = std::initializer_list<Bound>;
 

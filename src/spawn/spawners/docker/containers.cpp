@@ -44,7 +44,7 @@ std::string address_of(const json::object& container, std::string_view preferred
     return networks ? address_in(*networks, preferred) : "";
 }
 
-std::string without_slash(std::string name) {
+std::string without_slash(const std::string& name) {
     return name.starts_with('/') ? name.substr(1) : name;
 }
 

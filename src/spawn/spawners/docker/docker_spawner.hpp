@@ -6,13 +6,10 @@
 #include "config/options.hpp"
 #include "spawn/spawner.hpp"
 
-#include <boost/asio/any_io_executor.hpp>
-
 #include <memory>
 
 namespace berth::spawn {
 
-std::unique_ptr<Spawner> make_docker_spawner(
-    asio::any_io_executor executor, config::DockerOptions docker, config::SpawnOptions spawn);
+std::unique_ptr<Spawner> make_docker_spawner(config::DockerOptions docker, config::SpawnOptions spawn);
 
 }  // namespace berth::spawn

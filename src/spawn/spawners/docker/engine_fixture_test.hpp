@@ -76,7 +76,7 @@ public:
     }
     std::string unavailable() { return engine_unavailable(); }
     Spawner& spawner() { return *spawner_; }
-    void restart_hub() { spawner_ = make_docker_spawner(harness_.io.get_executor(), options, spawn); }
+    void restart_hub() { spawner_ = make_docker_spawner(options, spawn); }
     StartPlan plan(std::int64_t server, std::int64_t generation) {
         StartPlan plan;
         plan.instance = "test-" + std::to_string(::getpid());

@@ -284,9 +284,7 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Spawner> make_docker_spawner(
-    asio::any_io_executor executor, config::DockerOptions docker, config::SpawnOptions spawn) {
-    (void)executor;  // every call runs on its caller's
+std::unique_ptr<Spawner> make_docker_spawner(config::DockerOptions docker, config::SpawnOptions spawn) {
     auto at = docker::parse_host(docker.host);
     if (!at) return std::make_unique<UnusableSpawner>(at.error());
     return std::make_unique<docker::DockerSpawner>(std::move(*at), std::move(docker), std::move(spawn));

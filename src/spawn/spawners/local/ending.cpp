@@ -2,7 +2,7 @@
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, not C's
 #include <sys/syscall.h>
 #include <unistd.h>
 

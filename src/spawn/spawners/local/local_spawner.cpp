@@ -100,7 +100,7 @@ public:
         BlockingPool& pool,
         config::LocalOptions options,
         const config::SpawnOptions& spawn,
-        std::string state_dir)
+        const std::string& state_dir)
         : pool_(pool),
           options_(std::move(options)),
           stop_timeout_(spawn.stop_timeout),
@@ -363,10 +363,9 @@ std::unique_ptr<Spawner> make_local_spawner(
     asio::any_io_executor executor,
     BlockingPool& pool,
     config::LocalOptions local,
-    config::SpawnOptions spawn,
-    std::string state_dir) {
-    return std::make_unique<LocalSpawner>(
-        std::move(executor), pool, std::move(local), spawn, std::move(state_dir));
+    const config::SpawnOptions& spawn,
+    const std::string& state_dir) {
+    return std::make_unique<LocalSpawner>(std::move(executor), pool, std::move(local), spawn, state_dir);
 }
 
 }  // namespace berth::spawn

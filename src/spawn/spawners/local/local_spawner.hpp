@@ -21,7 +21,7 @@ std::unique_ptr<Spawner> make_local_spawner(
     asio::any_io_executor executor,
     BlockingPool& pool,
     config::LocalOptions local,
-    config::SpawnOptions spawn,
-    std::string state_dir);
+    const config::SpawnOptions& spawn,
+    const std::string& state_dir);
 
 }  // namespace berth::spawn

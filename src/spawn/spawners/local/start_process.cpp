@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): POSIX's, not C's
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
