@@ -70,8 +70,7 @@ Result<ServerCredentials> make_server_credentials(
     known.apply = [&directory, server, owner = user->id(), name = key.server] {
         directory.put_server(server, owner, name);
     };
-    credentials.mutation = std::move(mutation) + std::move(known) +
-                           directory.prepare_token(token) +
+    credentials.mutation = std::move(mutation) + std::move(known) + directory.prepare_token(token) +
                            directory.prepare_client(client);
     return credentials;
 }

@@ -14,7 +14,6 @@
 #include <condition_variable>
 #include <mutex>
 #include <span>
-#include <span>
 #include <thread>
 
 namespace berth::store {
