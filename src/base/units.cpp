@@ -111,22 +111,20 @@ std::string format_rfc3339(Timestamp time) {
     const auto day = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date{day};
     const std::chrono::hh_mm_ss clock{time - day};
-    std::array<char, 48> text{};
-    int length = std::snprintf(
-        text.data(),
-        text.size(),
-        "%04d-%02u-%02uT%02d:%02d:%02d",
-        static_cast<int>(date.year()),
-        static_cast<unsigned>(date.month()),
-        static_cast<unsigned>(date.day()),
-        static_cast<int>(clock.hours().count()),
-        static_cast<int>(clock.minutes().count()),
-        static_cast<int>(clock.seconds().count()));
-    std::string out(text.data(), static_cast<std::size_t>(length));
-    if (const auto micros = static_cast<int>(clock.subseconds().count()); micros != 0) {
-        length = std::snprintf(text.data(), text.size(), ".%06d", micros);
-        out.append(text.data(), static_cast<std::size_t>(length));
-    }
+    std::string out;
+    out.reserve(27);
+    const auto add = [&out](char before, std::int64_t number, std::size_t width) {
+        if (before != '\0') out += before;
+        const auto digits = std::to_string(number);
+        out.append(width > digits.size() ? width - digits.size() : 0, '0').append(digits);
+    };
+    add('\0', static_cast<int>(date.year()), 4);
+    add('-', static_cast<unsigned>(date.month()), 2);
+    add('-', static_cast<unsigned>(date.day()), 2);
+    add('T', clock.hours().count(), 2);
+    add(':', clock.minutes().count(), 2);
+    add(':', clock.seconds().count(), 2);
+    if (const auto micros = clock.subseconds().count(); micros != 0) add('.', micros, 6);
     return out + "Z";
 }
 

@@ -98,12 +98,17 @@ std::vector<std::string_view> Headers::all(std::string_view name) const {
 }
 
 void Headers::add(std::string name, std::string value) {
+    constexpr std::size_t kUsual = 12;  // fields of an answer: room for them at once
+    if (fields_.empty()) fields_.reserve(kUsual);
     fields_.push_back({std::move(name), std::move(value)});
 }
 
 void Headers::set(std::string_view name, std::string value) {
-    remove(name);
-    fields_.push_back({std::string(name), std::move(value)});
+    const auto same = [&](const Field& field) { return equals_ignoring_case(field.name, name); };
+    const auto first = std::find_if(fields_.begin(), fields_.end(), same);
+    if (first == fields_.end()) return add(std::string(name), std::move(value));
+    first->value = std::move(value);
+    fields_.erase(std::remove_if(first + 1, fields_.end(), same), fields_.end());
 }
 
 void Headers::remove(std::string_view name) {
