@@ -55,9 +55,9 @@ awaitable<Result<http::Response>> post_login(Dependencies& hub, Call& call) {
     credentials.client_address = call.request.client_address();
     auto signed_in =
         co_await hub.sign_in.sign_in(std::move(credentials), Deadline::in(std::chrono::seconds(30)));
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    const double took = obs::seconds_since(begin);
     const std::string status = signed_in ? "LoginStatus.success" : "LoginStatus.failure";
-    obs::jupyterhub::login_duration().with({{"status", status}}).observe(took.count());
+    obs::jupyterhub::login_duration().with({{"status", status}}).observe(took);
     if (!signed_in) {
         const Error error = signed_in.error();
         log::warn(
@@ -84,8 +84,8 @@ awaitable<Result<http::Response>> get_logout(Dependencies& hub, Call& call) {
     http::Response response = http::Response::redirect(hub_path(hub) + "login");
     hub.gate.clear_cookies(call.request, response);
     call.visit = gate::Visit{};
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    obs::jupyterhub::logout_duration().plain().observe(took.count());
+    const double took = obs::seconds_since(begin);
+    obs::jupyterhub::logout_duration().plain().observe(took);
     co_return response;
 }
 

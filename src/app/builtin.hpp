@@ -32,7 +32,7 @@ std::string_view text_of(BuiltinErrc reason);
 BERTH_ERROR_CATEGORY(BuiltinErrc, "builtin")
 struct SpawnerHistory {
     std::string holds_servers;  // the spawner of rows whose servers run, or ""
-    std::string chosen;         // by `auto` at an earlier start, or ""
+    std::string chosen;         // of the last start, or ""
 };
 awaitable<Result<std::string>> choose_spawner(const config::Options& options, SpawnerHistory history);
 

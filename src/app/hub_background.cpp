@@ -1,7 +1,6 @@
 // What the hub does beside requests: reaching the backend, reconciling, watching the GPUs, cleaning up.
 #include "app/hub_rooms.hpp"
 #include "obs/log.hpp"
-#include "store/queries.hpp"
 
 namespace berth::app {
 

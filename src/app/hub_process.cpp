@@ -5,7 +5,6 @@
 #include "base/random.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
-#include "store/queries.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -54,8 +53,8 @@ awaitable<Result<void>> HubProcess::start() {
     BERTH_CO_CHECK(co_await rooms.open_proxy());
     BERTH_CO_CHECK(co_await rooms.make_first_admin_link());
     rooms.start_background();
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    obs::jupyterhub::hub_startup_duration().plain().observe(took.count());
+    const double took = obs::seconds_since(begin);
+    obs::jupyterhub::hub_startup_duration().plain().observe(took);
     co_return Result<void>{};
 }
 
@@ -110,7 +109,8 @@ awaitable<Result<void>> HubProcess::Rooms::open_servers(const store::Snapshot& s
     BERTH_CO_TRY(const auto chosen, store->setting("chosen_spawner"));
     SpawnerHistory history{holds_servers, chosen.value_or("")};
     BERTH_CO_TRY(options.spawn.spawner, co_await choose_spawner(options, std::move(history)));
-    BERTH_CO_CHECK(store->put_setting("chosen_spawner", options.spawn.spawner));
+    if (chosen != options.spawn.spawner)
+        BERTH_CO_CHECK(store->put_setting("chosen_spawner", options.spawn.spawner));
     spawner = make_spawner(options.spawn.spawner, executor, pool, options);
     co_return Result<void>{};
 }

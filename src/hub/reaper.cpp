@@ -94,8 +94,8 @@ awaitable<> Reaper::work(
     // The engine may give the address to somebody else's server: nothing must lead there any more.
     if (!unrouted) (void)co_await unroute(server, Deadline::in(60s));
     co_await mark_gone(std::move(server), std::move(failure), std::move(end_reason));
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    obs::jupyterhub::server_stop_duration().with({{"status", "success"}}).observe(took.count());
+    const double took = obs::seconds_since(begin);
+    obs::jupyterhub::server_stop_duration().with({{"status", "success"}}).observe(took);
 }
 
 awaitable<bool> Reaper::unroute(std::shared_ptr<Server> server, Deadline limit) {

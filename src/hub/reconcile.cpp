@@ -133,13 +133,13 @@ awaitable<> Reconcile::run() {
     for (;;) {
         const auto begin = std::chrono::steady_clock::now();
         auto done = co_await once();
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+        const double took = obs::seconds_since(begin);
         // Routes that could not be compared are sent again; a list that did not come is no list.
         if (done || done.error().is(HubErrc::proxy_unreachable)) {
             if (!done) log::warn("reconcile.delayed", {{"detail", done.error().detail}});
             if (first_) {
-                obs::jupyterhub::init_spawners_duration().plain().observe(took.count());
-                log::info("hub.reconciled", {{"took_seconds", took.count()}});
+                obs::jupyterhub::init_spawners_duration().plain().observe(took);
+                log::info("hub.reconciled", {{"took_seconds", took}});
             }
             first_ = false;
             start_.open();

@@ -35,8 +35,8 @@ public:
     explicit Stopwatch(obs::Histogram& into) : into_(into) {}
     Stopwatch(const Stopwatch&) = delete;
     ~Stopwatch() {
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin_;
-        into_.observe(took.count());
+        const double took = obs::seconds_since(begin_);
+        into_.observe(took);
     }
 
 private:
@@ -46,8 +46,8 @@ private:
 
 // As JupyterHub counts calls of the proxy's API: by whether they succeeded.
 void count_call(obs::Family<obs::Histogram>& into, bool good, std::chrono::steady_clock::time_point begin) {
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    into.with({{"status", good ? "success" : "failure"}}).observe(took.count());
+    const double took = obs::seconds_since(begin);
+    into.with({{"status", good ? "success" : "failure"}}).observe(took);
 }
 
 Error unreachable(std::string detail) {

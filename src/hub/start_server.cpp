@@ -93,13 +93,11 @@ awaitable<Result<void>> StartServer::settle_unnoticed_end(std::shared_ptr<Server
     const auto begin = std::chrono::steady_clock::now();
     auto status =
         co_await context_.spawner.poll(stored_plan(*server), server->row.spawn_state, Deadline::in(5s));
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    const double took = obs::seconds_since(begin);
     const bool runs = status && status->liveness == spawn::Liveness::running;
-    obs::jupyterhub::server_poll_duration()
-        .with({{"status", runs ? "running" : "stopped"}})
-        .observe(took.count());
+    obs::jupyterhub::server_poll_duration().with({{"status", runs ? "running" : "stopped"}}).observe(took);
     if (!server->ready()) co_return Result<void>{};  // it changed while we asked
-    if (!status || status->liveness == spawn::Liveness::running) co_return running;
+    if (!status || runs) co_return running;
     reaper_.finish(server, std::nullopt, "found_gone");
     co_await reaper_.wait_until_gone(server, Deadline::in(10s));
     co_return Result<void>{};
@@ -298,18 +296,16 @@ awaitable<> StartServer::attempt(
         late,
         bring_up(server, std::move(plan), std::move(found)));
     auto outcome = co_await stoppable(*source, stopped, std::move(work));
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    const double took = obs::seconds_since(begin);
     const std::string status = outcome ? "success" : "failure";
     const std::string reason = outcome ? "" : server->gone ? "exited" : "error";
-    obs::jupyterhub::server_spawn_duration()
-        .with({{"status", status}, {"reason", reason}})
-        .observe(took.count());
+    obs::jupyterhub::server_spawn_duration().with({{"status", status}, {"reason", reason}}).observe(took);
     if (!outcome) {
         guard.fail(source->requested() ? stop_reason(*server) : outcome.error());
         co_return;
     }
     guard.commit();
-    log::info("server.started", {{"server", server->key.full_name()}, {"took_seconds", took.count()}});
+    log::info("server.started", {{"server", server->key.full_name()}, {"took_seconds", took}});
 }
 
 awaitable<Result<void>> StartServer::bring_up(

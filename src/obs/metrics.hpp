@@ -5,6 +5,7 @@
 // reference it returns.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -47,6 +48,11 @@ Family<Counter>& counter(const std::string& name, const std::string& help);
 Family<Gauge>& gauge(const std::string& name, const std::string& help);
 Family<Histogram>& histogram(
     const std::string& name, const std::string& help, std::vector<double> upper_bounds);
+
+// What a histogram of durations observes.
+inline double seconds_since(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 // Bounds for answers to requests, 5 ms to 10 s: those of Prometheus' own clients.
 std::vector<double> request_bounds();
