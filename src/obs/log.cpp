@@ -2,9 +2,12 @@
 
 #include "obs/impl/line.hpp"
 
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <memory>
 
 namespace berth::log {
@@ -46,6 +49,17 @@ Output& output() {
 void configure(Level level, Format format) {
     output().format = format;
     output().logger->set_level(to_spdlog(level));
+}
+
+void to_file(const std::string& path, std::size_t most) {
+    spdlog::file_event_handlers handlers;
+    handlers.after_open = [](const spdlog::filename_t&, std::FILE* file) {
+        ::dup2(::fileno(file), STDOUT_FILENO);
+        ::dup2(::fileno(file), STDERR_FILENO);
+    };
+    auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, most, 1, false, handlers);
+    sink->set_pattern("%v");
+    output().logger->sinks() = {std::move(sink)};
 }
 
 bool enabled(Level level) {

@@ -42,6 +42,10 @@ struct Field {
 using Fields = std::initializer_list<Field>;
 
 void configure(Level level, Format format);
+// From now on lines go to the end of this file, and so does all else that is written to stdout and stderr,
+// such as a crash's last words. Before it would grow over `most` it becomes NAME.1.EXTENSION, in the place of
+// the one before, and is begun anew. For the start of a process. Throws when it cannot be opened.
+void to_file(const std::string& path, std::size_t most);
 bool enabled(Level level);
 void write(Level level, std::string_view event, Fields fields);
 

@@ -1,9 +1,16 @@
 #include "base/json.hpp"
+#include "base/random.hpp"
 #include "obs/impl/line.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/metrics.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
 
 namespace berth {
 namespace {
@@ -40,6 +47,39 @@ TEST(Log, JsonLineParsesWhateverTheBytes) {
     EXPECT_EQ(value->at("v").as_string(), "?\"\n");
     EXPECT_TRUE(value->at("d").is_null());
     EXPECT_EQ(value->at("i").as_int64(), -3);
+}
+
+std::string contents(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// In a process of its own: it takes stdout and stderr with it.
+TEST(Log, AFileKeepsItsSizeAndTakesWhatElseIsWritten) {
+    constexpr std::size_t kMost = 10'000;
+    const auto folder = std::filesystem::temp_directory_path() / ("berth-log-" + random_hex(8));
+    std::filesystem::create_directories(folder);
+    const auto path = folder / "proxy.log";
+    const int child = ::fork();
+    if (child == 0) {
+        log::to_file(path, kMost);
+        for (int i = 0; i < 1000; ++i)
+            log::info("line.written", {{"number", i}});
+        std::fprintf(stderr, "last words\n");
+        std::fflush(stderr);
+        ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    const auto newest = contents(path);
+    const auto older = contents(folder / "proxy.1.log");
+    EXPECT_LE(newest.size(), kMost + 100);
+    EXPECT_LE(older.size(), kMost);
+    EXPECT_NE(newest.find("number=999\nlast words\n"), std::string::npos) << newest;
+    EXPECT_NE((older + newest).find("number=900\n"), std::string::npos);
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 2);
+    std::filesystem::remove_all(folder);
 }
 
 TEST(Metrics, RenderShowsEveryFamilyWithItsLabels) {
