@@ -205,8 +205,9 @@ std::vector<ServerRow> load_servers(Connection& connection) {
     std::vector<ServerRow> rows;
     connection.query(
         R"(select id, user_id, name, display_name, user_options, lifecycle, generation, spawner, spawn_plan,
-           spawn_state, target_url, profile, started, last_activity, failure from servers order by id)",
-        "iissssisssssiis",
+           spawn_state, target_url, profile, started, last_activity, failure, stopped_because, keep_count,
+           kept_until from servers order by id)",
+        "iissssisssssiissii",
         {},
         [&](const RowView& row) {
             rows.push_back(
@@ -224,7 +225,10 @@ std::vector<ServerRow> load_servers(Connection& connection) {
                  row.text(11),
                  row.optional_time(12),
                  row.optional_time(13),
-                 row.text(14)});
+                 row.text(14),
+                 row.text(15),
+                 row.integer(16),
+                 row.optional_time(17)});
         });
     return rows;
 }

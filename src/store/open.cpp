@@ -1,7 +1,8 @@
 #include "store/impl/open.hpp"
 
 #include "base/units.hpp"
-#include "store/migrations/migrations.hpp"
+#include "obs/log.hpp"
+#include "store/impl/copy.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -82,19 +83,39 @@ void configure(Connection& connection) {
     connection.execute_once("pragma foreign_keys = on");
 }
 
-Result<void> migrate(Connection& connection, const std::string& path) {
+// What the database was before, whole, under the name of its schema: the way back from an upgrade.
+Result<void> keep_copy(Connection& connection, const std::string& state_dir, std::int64_t schema) {
+    const auto kept = state_dir + "/berth.schema-" + std::to_string(schema) + ".sqlite";
+    const auto draft = kept + ".part";
+    ::unlink(draft.c_str());  // of a try that was killed
+    auto copied = copy_database(connection, draft);
+    if (copied && ::rename(draft.c_str(), kept.c_str()) != 0)
+        copied = Error{StoreErrc::unavailable, {}, std::strerror(errno)};
+    if (!copied)
+        return Error{
+            StoreErrc::migration_failed,
+            "The database could not be copied to " + kept +
+                " before its upgrade, so nothing was changed. Free disk space, then start again.",
+            copied.error().detail};
+    sync_folder_of(kept);
+    log::info("store.copied_before_upgrade", {{"to", kept}, {"schema", schema}});
+    return {};
+}
+
+Result<void> migrate(
+    Connection& connection,
+    const std::string& state_dir,
+    const std::string& path,
+    std::span<const Migration> migrations) {
     connection.execute_once(
         R"(create table if not exists schema_version (version bigint primary key, name text not null,
            applied bigint not null))");
     const auto current = number_from(connection, "select coalesce(max(version), 0) from schema_version");
-    const auto migrations = all_migrations();
     if (current > migrations.back().version)
         return Error{
-            StoreErrc::schema_too_new,
-            path + " was written by a newer Berth (schema " + std::to_string(current) + ", this one knows " +
-                std::to_string(migrations.back().version) +
-                "). Start the newer version, or restore a backup.",
-            path};
+            StoreErrc::schema_too_new, newer_schema(path, current, version_that_wrote(connection)), path};
+    if (current > 0 && current < migrations.back().version)
+        BERTH_CHECK(keep_copy(connection, state_dir, current));
     for (const auto& migration : migrations) {
         if (migration.version <= current) continue;
         try {
@@ -114,6 +135,10 @@ Result<void> migrate(Connection& connection, const std::string& path) {
                 failure.what()};
         }
     }
+    connection.execute(
+        R"(insert into settings (name, value) values ('berth_version', :version)
+           on conflict (name) do update set value = excluded.value)",
+        {BERTH_VERSION});
     return {};
 }
 
@@ -132,7 +157,7 @@ std::int64_t highest_id_in(Connection& connection) {
 
 }  // namespace
 
-Result<Opened> open_database(const std::string& state_dir) {
+Result<Opened> open_database(const std::string& state_dir, std::span<const Migration> migrations) {
     const auto path = state_dir + "/berth.sqlite";
     if (path.find('"') != std::string::npos)
         return Error{StoreErrc::unopenable, "state_dir may not contain a double quote.", path};
@@ -144,7 +169,7 @@ Result<Opened> open_database(const std::string& state_dir) {
         Opened opened;
         opened.connection = std::make_unique<Connection>(path);
         configure(*opened.connection);
-        BERTH_CHECK(migrate(*opened.connection, path));
+        BERTH_CHECK(migrate(*opened.connection, state_dir, path, migrations));
         opened.highest_id = highest_id_in(*opened.connection);
         opened.next_audit =
             number_from(*opened.connection, "select coalesce(max(sequence), 0) + 1 from audit");

@@ -53,6 +53,10 @@ void insert(Transaction&, const ServerRow&);
 void update(Transaction&, const ServerRow&);
 void remove_server(Transaction&, ServerId);
 void touch_server(Transaction&, ServerId, Timestamp last_activity);
+// Its people kept it running for the `count`th time since its start.
+void keep_server(Transaction&, ServerId, std::int64_t count, Timestamp until);
+// It is reached there now; nothing happens unless it is ready.
+void move_server(Transaction&, ServerId, const std::string& target_url);
 
 void upsert(Transaction&, const DeviceRow&);
 void remove_device(Transaction&, const DeviceUuid&);
@@ -72,8 +76,10 @@ void end_lease(Transaction&, const LeaseRow&);
 void insert(Transaction&, const AuditRow&);
 struct AuditFilter {
     std::string principal;  // "" any
-    std::string target;     // "" any
+    std::string target;     // "" any; "ann" also means her default server, "ann/"
     std::int64_t limit = 100;
+    std::string action = {};  // "" any; "server" also means "server.start"
+    Timestamp since = {};
 };
 std::vector<AuditRow> audit_records(Transaction&, const AuditFilter&);  // newest first
 

@@ -9,9 +9,10 @@ void insert(Transaction& tx, const ServerRow& row) {
     tx.used(row.id);
     tx.execute(
         R"(insert into servers (id, user_id, name, display_name, user_options, lifecycle, generation, spawner,
-           spawn_plan, spawn_state, target_url, profile, started, last_activity, failure) values (:id, :user_id,
-           :name, :display_name, :user_options, :lifecycle, :generation, :spawner, :spawn_plan, :spawn_state,
-           :target_url, :profile, :started, :last_activity, :failure))",
+           spawn_plan, spawn_state, target_url, profile, started, last_activity, failure, stopped_because,
+           keep_count, kept_until) values (:id, :user_id, :name, :display_name, :user_options, :lifecycle,
+           :generation, :spawner, :spawn_plan, :spawn_state, :target_url, :profile, :started, :last_activity,
+           :failure, :stopped_because, :keep_count, :kept_until))",
         {row.id,
          row.user,
          row.name,
@@ -26,7 +27,10 @@ void insert(Transaction& tx, const ServerRow& row) {
          row.profile,
          row.started,
          row.last_activity,
-         row.failure});
+         row.failure,
+         row.stopped_because,
+         row.keep_count,
+         row.kept_until});
 }
 
 void update(Transaction& tx, const ServerRow& row) {
@@ -34,7 +38,8 @@ void update(Transaction& tx, const ServerRow& row) {
         R"(update servers set name = :name, display_name = :display_name, user_options = :user_options,
            lifecycle = :lifecycle, generation = :generation, spawner = :spawner, spawn_plan = :spawn_plan,
            spawn_state = :spawn_state, target_url = :target_url, profile = :profile, started = :started,
-           last_activity = :last_activity, failure = :failure where id = :id)",
+           last_activity = :last_activity, failure = :failure, stopped_because = :stopped_because,
+           keep_count = :keep_count, kept_until = :kept_until where id = :id)",
         {row.name,
          row.display_name,
          json::serialize(row.user_options),
@@ -48,6 +53,9 @@ void update(Transaction& tx, const ServerRow& row) {
          row.started,
          row.last_activity,
          row.failure,
+         row.stopped_because,
+         row.keep_count,
+         row.kept_until,
          row.id});
 }
 
@@ -63,6 +71,16 @@ void touch_server(Transaction& tx, ServerId server, Timestamp last_activity) {
         R"(update servers set last_activity = :at where id = :id
            and (last_activity is null or last_activity < :newer))",
         {last_activity, server, last_activity});
+}
+
+void move_server(Transaction& tx, ServerId server, const std::string& target_url) {
+    tx.execute(
+        "update servers set target_url = :url where id = :id and lifecycle = 'ready'", {target_url, server});
+}
+
+void keep_server(Transaction& tx, ServerId server, std::int64_t count, Timestamp until) {
+    tx.execute(
+        "update servers set keep_count = :count, kept_until = :until where id = :id", {count, until, server});
 }
 
 void upsert(Transaction& tx, const DeviceRow& row) {
@@ -189,10 +207,21 @@ std::vector<AuditRow> audit_records(Transaction& tx, const AuditFilter& filter) 
     std::vector<AuditRow> rows;
     tx.query(
         R"(select at, principal, action, target, permit, result, detail from audit
-           where (:any_principal = 1 or principal = :principal) and (:any_target = 1 or target = :target)
+           where (:any_principal = 1 or principal = :principal) and (:any_target = 1 or target in (:target, :default_server))
+             and (:any_action = 1 or action = :action or substr(action, 1, :length) = :stem) and at >= :since
            order by sequence desc limit :count)",
         "issssss",
-        {filter.principal.empty(), filter.principal, filter.target.empty(), filter.target, filter.limit},
+        {filter.principal.empty(),
+         filter.principal,
+         filter.target.empty(),
+         filter.target,
+         filter.target + "/",
+         filter.action.empty(),
+         filter.action,
+         static_cast<std::int64_t>(filter.action.size()) + 1,
+         filter.action + ".",
+         filter.since,
+         filter.limit},
         [&](const RowView& row) {
             rows.push_back(
                 {row.time(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5), row.text(6)});

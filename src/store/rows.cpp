@@ -10,8 +10,9 @@ namespace berth::store {
 
 namespace {
 
-constexpr std::array<std::pair<Lifecycle, std::string_view>, 5> kLifecycles{{
+constexpr std::array<std::pair<Lifecycle, std::string_view>, 6> kLifecycles{{
     {Lifecycle::stopped, "stopped"},
+    {Lifecycle::waiting, "waiting"},
     {Lifecycle::starting, "starting"},
     {Lifecycle::ready, "ready"},
     {Lifecycle::stopping, "stopping"},

@@ -107,7 +107,8 @@ struct InviteRow {
     Timestamp expires_at{};
 };
 
-enum class Lifecycle { stopped, starting, ready, stopping, failed };
+// waiting: asked for and granted, and nothing of it has been asked of the backend yet.
+enum class Lifecycle { stopped, waiting, starting, ready, stopping, failed };
 std::string_view name_of(Lifecycle state);
 std::optional<Lifecycle> lifecycle_named(std::string_view name);
 
@@ -128,7 +129,10 @@ struct ServerRow {
     std::string profile;
     std::optional<Timestamp> started;
     std::optional<Timestamp> last_activity;
-    std::string failure;  // why the last start failed, for the person; "" when it did not
+    std::string failure;          // why the last start failed, for the person; "" when it did not
+    std::string stopped_because;  // why the hub ended it unasked, for the person; "" when it did not
+    std::int64_t keep_count = 0;  // how often its people kept it running since its start (hub/cull.hpp)
+    std::optional<Timestamp> kept_until;
 };
 
 struct DeviceRow {

@@ -6,17 +6,26 @@
 #include "store/impl/load.hpp"
 #include "store/impl/open.hpp"
 #include "store/impl/transaction.hpp"
+#include "store/settings.hpp"
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <span>
 #include <thread>
 
 namespace berth::store {
+
+void put_setting(Transaction& transaction, const std::string& key, const std::string& value) {
+    transaction.execute(
+        R"(insert into settings (name, value) values (:name, :value)
+           on conflict (name) do update set value = excluded.value)",
+        {key, value});
+}
 
 namespace {
 
@@ -25,10 +34,26 @@ constexpr std::size_t kMostInBatch = 4096;
 Error refusal_of(const StoreFailure& failure) {
     if (failure.reason() == StoreErrc::constraint)
         return Error{StoreErrc::constraint, "Somebody else changed this first; look again.", failure.what()};
+    if (failure.kind() == StoreFailure::Kind::disk_full)
+        return Error{
+            StoreErrc::unavailable,
+            "The disk of the hub's database is full; nothing was changed. Tell your administrator.",
+            failure.what()};
     return Error{
         StoreErrc::unavailable,
         "The hub cannot write its database at the moment; nothing was changed. Tell your administrator.",
         failure.what()};
+}
+
+// After a sync that failed the kernel may have dropped what it could not write, and says so only once.
+// Whether the change is durable is known to nobody, so nobody may be told either way. The next start reads
+// what is there.
+[[noreturn]] void give_up(const StoreFailure& failure) {
+    log::error(
+        "store.sync_failed",
+        {{"reason", failure.what()},
+         {"act", "the hub ends, so that its next start reads what the disk has kept; look at the disk"}});
+    std::quick_exit(74);  // EX_IOERR
 }
 
 struct Item {
@@ -163,12 +188,7 @@ Result<std::optional<std::string>> SqliteStore::setting(const std::string& key) 
 }
 
 Result<void> SqliteStore::put_setting(const std::string& key, const std::string& value) {
-    return wait_for([&](Transaction& transaction) {
-        transaction.execute(
-            R"(insert into settings (name, value) values (:name, :value)
-               on conflict (name) do update set value = excluded.value)",
-            {key, value});
-    });
+    return wait_for([&](Transaction& transaction) { store::put_setting(transaction, key, value); });
 }
 
 void SqliteStore::close() {
@@ -232,6 +252,7 @@ void SqliteStore::write_batch(std::span<Item> changes) {
         connection_->execute("commit");
         written_highest_ = highest_id_;
     } catch (const StoreFailure& failure) {
+        if (failure.kind() == StoreFailure::Kind::sync_failed) give_up(failure);
         log::error("store.commit_failed", {{"reason", failure.what()}, {"changes", changes.size()}});
         try {
             connection_->execute("rollback");
@@ -242,7 +263,8 @@ void SqliteStore::write_batch(std::span<Item> changes) {
         for (auto& item : changes) {
             // What a refused change hit stays its own news; the others were fine and are gone with the batch.
             if (item.outcome || !item.outcome.error().is(StoreErrc::constraint))
-                item.outcome = refusal_of(StoreFailure(StoreErrc::unavailable, failure.what()));
+                item.outcome =
+                    refusal_of(StoreFailure(StoreErrc::unavailable, failure.what(), failure.kind()));
         }
     }
 }

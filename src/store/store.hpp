@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "store/rows.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -84,6 +85,16 @@ public:
     template <class Id>
     Id next() {
         return static_cast<Id>(next_++);
+    }
+    // Whether it was ever given out here: one that was not comes from a database that is newer than ours.
+    template <class Id>
+    bool knows(Id id) const {
+        return number_of(id) < next_;
+    }
+    // That id is in use, whoever gave it out.
+    template <class Id>
+    void skip_past(Id id) {
+        next_ = std::max(next_, number_of(id) + 1);
     }
 
 private:

@@ -123,6 +123,9 @@ TEST_F(StoreTest, EveryRowComesBackAsItWasWritten) {
     gpu.started = kNow;
     gpu.last_activity = kNow + 2s;
     gpu.failure = "none";
+    gpu.stopped_because = "idle";
+    gpu.keep_count = 2;
+    gpu.kept_until = gpu.started;
     TokenRow token{
         TokenId{6},
         UserId{1},
@@ -207,6 +210,9 @@ TEST_F(StoreTest, EveryRowComesBackAsItWasWritten) {
     EXPECT_EQ(back.started, gpu.started);
     EXPECT_EQ(back.last_activity, gpu.last_activity);
     EXPECT_EQ(back.failure, gpu.failure);
+    EXPECT_EQ(back.stopped_because, gpu.stopped_because);
+    EXPECT_EQ(back.keep_count, gpu.keep_count);
+    EXPECT_EQ(back.kept_until, gpu.kept_until);
     ASSERT_EQ(read.tokens.size(), 1U);
     EXPECT_EQ(read.tokens[0].hashed, "hash");
     EXPECT_EQ(read.tokens[0].scopes, token.scopes);
@@ -286,6 +292,7 @@ TEST_F(StoreTest, AFullDiskRefusesTheWholeBatchAndTheNextOneWorks) {
     const auto answers = commit_together({inserting(user(3, "small")), inserting(large)});
     EXPECT_FALSE(answers[1]);
     EXPECT_TRUE(answers[1].error().is(StoreErrc::unavailable));
+    EXPECT_NE(answers[1].error().message.find("disk"), std::string::npos) << answers[1].error().message;
     ASSERT_TRUE(
         read([](Transaction& tx) { tx.connection().execute_once("pragma max_page_count = 100000"); }));
     EXPECT_TRUE(commit(inserting(user(4, "after"))));

@@ -41,14 +41,27 @@ StoreErrc reason_of(const soci::soci_error& failure) {
                : StoreErrc::unavailable;
 }
 
+// Opened by this file, so it is SQLite's; SOCI does not export the type information that a dynamic_cast, or
+// the sanitizer's check of this cast, would need.
+[[gnu::no_sanitize("vptr")]] StoreFailure::Kind kind_of(soci::session& session) {
+    const auto* backend = static_cast<soci::sqlite3_session_backend*>(session.get_backend());
+    if (backend == nullptr || backend->conn_ == nullptr) return StoreFailure::Kind::refused;
+    const int code = sqlite_api::sqlite3_extended_errcode(backend->conn_);
+    if (code == SQLITE_FULL) return StoreFailure::Kind::disk_full;
+    if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) return StoreFailure::Kind::sync_failed;
+    return StoreFailure::Kind::refused;
+}
+
 template <class Work>
-void translated(const char* sql, Work work) {
+void translated(soci::session& session, const char* sql, Work work) {
     try {
         work();
     } catch (const soci::soci_error& failure) {
         const std::string_view text(sql);
         throw StoreFailure(
-            reason_of(failure), failure.get_error_message() + " in: " + std::string(text.substr(0, 120)));
+            reason_of(failure),
+            failure.get_error_message() + " in: " + std::string(text.substr(0, 120)),
+            kind_of(session));
     }
 }
 
@@ -66,7 +79,7 @@ struct Connection::Impl {
 };
 
 Connection::Connection(const std::string& path) : impl_(std::make_unique<Impl>()) {
-    translated("open", [&] {
+    translated(impl_->session, "open", [&] {
         soci::connection_parameters parameters(soci::sqlite3, "dbname=\"" + path + "\"");
         impl_->session.open(parameters);
     });
@@ -93,7 +106,7 @@ void Connection::execute(const char* sql, Bounds values) {
 
 void Connection::query(
     const char* sql, const char* columns, Bounds values, const std::function<void(const RowView&)>& on_row) {
-    translated(sql, [&] {
+    translated(impl_->session, sql, [&] {
         auto& entry = prepared(sql);
         auto& statement = entry.statement;
         entry.indicators.assign(values.size(), soci::i_ok);
@@ -147,7 +160,7 @@ void Connection::query(
 }
 
 void Connection::execute_once(const std::string& sql) {
-    translated(sql.c_str(), [&] { impl_->session.once << sql; });
+    translated(impl_->session, sql.c_str(), [&] { impl_->session.once << sql; });
 }
 
 }  // namespace berth::store

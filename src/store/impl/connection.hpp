@@ -17,12 +17,22 @@ namespace berth::store {
 
 class StoreFailure final : public std::exception {
 public:
-    StoreFailure(StoreErrc reason, std::string detail) : reason_(reason), detail_(std::move(detail)) {}
+    // What stands on the disk after it, and what can be done about it.
+    enum class Kind {
+        refused,      // nothing new; the next change may well work
+        disk_full,    // nothing new, until somebody makes room
+        sync_failed,  // nobody knows: the disk took the data and did not confirm it
+    };
+
+    StoreFailure(StoreErrc reason, std::string detail, Kind kind = Kind::refused)
+        : reason_(reason), kind_(kind), detail_(std::move(detail)) {}
     StoreErrc reason() const { return reason_; }
+    Kind kind() const { return kind_; }
     const char* what() const noexcept override { return detail_.c_str(); }
 
 private:
     StoreErrc reason_;
+    Kind kind_;
     std::string detail_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/result.hpp"
 #include "store/impl/connection.hpp"
+#include "store/migrations/migrations.hpp"
 
 #include <memory>
 #include <string>
@@ -29,7 +30,9 @@ struct Opened {
     std::int64_t highest_id = 0;  // ever given
     std::int64_t next_audit = 1;
 };
+// Brings it to the newest of `migrations`, after a copy of what was there to berth.schema-N.sqlite beside it.
 // Errors: unopenable, schema_too_new, migration_failed.
-Result<Opened> open_database(const std::string& state_dir);
+Result<Opened> open_database(
+    const std::string& state_dir, std::span<const Migration> migrations = all_migrations());
 
 }  // namespace berth::store

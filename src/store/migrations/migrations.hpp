@@ -14,6 +14,7 @@ struct Migration {
 };
 
 std::span<const char* const> m0001_initial();
+std::span<const char* const> m0002_culling();
 
 std::span<const Migration> all_migrations();  // in order of version
 
