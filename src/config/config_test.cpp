@@ -123,9 +123,18 @@ constexpr ProblemCase kProblems[] = {
      "berth.yaml:1:24: two of 'gpu.devices' are called 'GPU-a'; rename or remove one"},
     {"HttpsBind",
      "bind_url: https://0.0.0.0:443\n",
-     "berth.yaml:1:1: 'bind_url' must look like http://127.0.0.1:8000 or http://*:8000/base/; for https put "
-     "a TLS "
-     "terminator in front and set public_url"},
+     "berth.yaml:1:1: 'bind_url' is https, so 'tls.certificate' and 'tls.key' must name the files; where "
+     "something in front speaks https, write http:// here and its address as public_url"},
+    {"OtherBind",
+     "bind_url: ftp://0.0.0.0:443\n",
+     "berth.yaml:1:1: 'bind_url' must look like http://127.0.0.1:8000, http://*:8000/base/ or "
+     "https://*:443/"},
+    {"CertificateWithoutKey",
+     "bind_url: https://*:443\ntls: {certificate: a.pem}\n",
+     "berth.yaml:2:1: 'tls.certificate' and 'tls.key' belong together; give both files or neither"},
+    {"RedirectToNothing",
+     "tls: {redirect_port: 80}\n",
+     "berth.yaml:1:7: 'tls.redirect_port' leads to https, so 'bind_url' must be https://"},
 };
 
 class ConfigProblem : public testing::TestWithParam<ProblemCase> {};

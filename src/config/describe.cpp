@@ -1,6 +1,6 @@
 #include "config/describe.hpp"
 
-#include "base/text.hpp"
+#include "config/impl/items.hpp"
 
 namespace berth::config {
 
@@ -12,6 +12,8 @@ std::string_view type_name(const Field& field) {
         "number",
         "duration",
         "number",
+        "number",
+        "duration",
         "size",
         "secret",
         "list of texts",
@@ -23,62 +25,27 @@ std::string_view type_name(const Field& field) {
 
 namespace {
 
-bool from_text(VolumeMount& mount, std::string_view text) {
-    auto parts = split(text, ':');
-    mount.read_only = parts.size() == 3 && parts[2] == "ro";
-    if (parts.size() == 3 && parts[2] != "ro" && parts[2] != "rw") return false;
-    if (parts.size() < 2 || parts.size() > 3) return false;
-    mount.source = parts[0];
-    mount.target = parts[1];
-    return true;
-}
-bool from_text(GpuDeviceOptions& device, std::string_view text) {
-    device.uuid = text;
-    return !text.empty();
-}
-template <class T>
-bool from_text(T&, std::string_view) {
-    return false;
-}
-
-template <class T>
-constexpr std::string_view kShortForm;
-template <>
-constexpr std::string_view kShortForm<VolumeMount> = "source:target[:ro]";
-template <>
-constexpr std::string_view kShortForm<GpuDeviceOptions> = "uuid";
-
-template <class T>
-class ItemsOf final : public Items {
-public:
-    using Describe = void (*)(Visitor&, T&);
-    ItemsOf(std::vector<T>& items, Describe describe_item) : items_(items), describe_(describe_item) {}
-
-    std::size_t size() const override { return items_.size(); }
-    void clear() override { items_.clear(); }
-    void add() override { items_.emplace_back(); }
-    void describe(std::size_t index, Visitor& visitor) override { describe_(visitor, items_[index]); }
-    void describe_blank(Visitor& visitor) const override {
-        T blank;
-        describe_(visitor, blank);
-    }
-    std::string_view short_form() const override { return kShortForm<T>; }
-    bool set_from_text(std::size_t index, std::string_view text) override {
-        return from_text(items_[index], text);
-    }
-
-private:
-    std::vector<T>& items_;
-    Describe describe_;
-};
-
-template <class T>
-void list_of(Visitor& v, const Doc& doc, std::vector<T>& items, void (*describe_item)(Visitor&, T&)) {
-    ItemsOf<T> view(items, describe_item);
-    v.list(doc, view);
-}
-
 constexpr std::int64_t kDay = 86400;
+
+void describe_tls(Visitor& v, TlsOptions& o) {
+    v.field(
+        {"certificate",
+         "File with the certificate and its chain (PEM); read again when it changes.",
+         "JupyterHub.ssl_cert"},
+        &o.certificate);
+    v.field({"key", "File with the certificate's key (PEM).", "JupyterHub.ssl_key"}, &o.key);
+    v.field({"key_passphrase", "What the key file is encrypted with, if it is."}, &o.key_passphrase);
+    v.field(
+        {.key = "redirect_port",
+         .help = "Port where http is answered with the way to https, usually 80; 0: none.",
+         .max = 65535},
+        &o.redirect_port);
+    v.field(
+        {.key = "hsts",
+         .help = "How long browsers shall insist on https for this host; 0: not asked.",
+         .max = 730 * kDay},
+        &o.hsts);
+}
 
 void describe_volume(Visitor& v, VolumeMount& o) {
     v.field(
@@ -143,11 +110,29 @@ void describe_authentication(Visitor& v, AuthenticationOptions& o) {
          .max = 365 * kDay},
         &o.oauth_token_max_age);
     v.field(
+        {.key = "token_max_age",
+         .help =
+             "The longest life an API token may be asked for, and that of tokens for which none is asked; "
+             "0 sets no limit.",
+         .jupyterhub = "JupyterHub.token_expires_in_max_seconds",
+         .max = 365 * kDay},
+        &o.token_max_age);
+    v.field(
         {"oauth_require_pkce",
          "Refuse OAuth clients that send no code challenge. Locks out notebook images older than JupyterHub "
          "6.",
          "JupyterHub.oauth_require_pkce"},
         &o.oauth_require_pkce);
+}
+
+void describe_rate_limit(Visitor& v, RateLimitOptions& o) {
+    v.field(
+        {.key = "requests_per_second",
+         .help = "Requests a second in the long run; 0 sets no limit.",
+         .max = 1'000'000},
+        &o.requests_per_second);
+    v.field(
+        {.key = "burst", .help = "Requests that may come at once.", .min = 1, .max = 10'000'000}, &o.burst);
 }
 
 void describe_spawn(Visitor& v, SpawnOptions& o) {
@@ -182,11 +167,17 @@ void describe_spawn(Visitor& v, SpawnOptions& o) {
         &o.poll_interval);
     v.field(
         {.key = "concurrent_starts",
-         .help = "Starts allowed in flight; further requests get 429 with Retry-After.",
+         .help = "Starts under way at a time; further ones wait in a line, fair between users.",
          .jupyterhub = "JupyterHub.concurrent_spawn_limit",
          .min = 1,
          .max = 10'000},
         &o.concurrent_starts);
+    v.field(
+        {.key = "turn_timeout",
+         .help = "Time a start waits in the line before it is given up.",
+         .min = 1,
+         .max = kDay},
+        &o.turn_timeout);
     v.field(
         {.key = "active_server_limit",
          .help = "Servers that may run at once; 0 sets no limit.",
@@ -238,6 +229,23 @@ void describe_docker(Visitor& v, DockerOptions& o) {
          .allowed = {"auto", "device_requests", "devices", "runtime"}},
         &o.gpu_mode);
     v.field({"devices", "Device nodes every GPU container gets with gpu_mode devices."}, &o.devices);
+    v.field(
+        {"memory",
+         "Memory limit of containers whose profile sets none; null: no limit.",
+         "DockerSpawner.mem_limit"},
+        &o.memory);
+    v.field(
+        {.key = "pids",
+         .help =
+             "Processes and threads a container may have, so that a fork bomb ends there; 0 sets no limit.",
+         .max = 4'000'000},
+        &o.pids);
+    v.field(
+        {"shm_size", "Size of /dev/shm where the profile sets none; null: the engine's default."},
+        &o.shm_size);
+    v.field(
+        {"log_size", "What the engine keeps of a container's output; null: as the engine is set up."},
+        &o.log_size);
     v.field({"remove", "Remove the container when its server stops.", "DockerSpawner.remove"}, &o.remove);
     v.field({"pull", "Fetch a missing image at the first start.", "DockerSpawner.pull_policy"}, &o.pull);
     v.field(
@@ -326,8 +334,8 @@ void describe_profile(Visitor& v, Profile& o) {
         &o.gpu_exclusive);
     v.field({"gpu_capabilities", "Driver capabilities the container asks for."}, &o.gpu_capabilities);
     v.field({"cpus", "CPU limit; none when not given.", "Spawner.cpu_limit"}, &o.cpus);
-    v.field({"memory", "Memory limit; none when not given.", "Spawner.mem_limit"}, &o.memory);
-    v.field({"shm_size", "Size of /dev/shm; the engine's default when not given."}, &o.shm_size);
+    v.field({"memory", "Memory limit; docker.memory when not given.", "Spawner.mem_limit"}, &o.memory);
+    v.field({"shm_size", "Size of /dev/shm; docker.shm_size when not given."}, &o.shm_size);
     list_of(
         v,
         {"volumes", "Mounted besides docker.volumes.", "DockerSpawner.volumes"},
@@ -368,6 +376,19 @@ void describe_role(Visitor& v, RoleOptions& o) {
     v.field({"users", "Users who hold it."}, &o.users);
     v.field({"groups", "Groups whose members hold it."}, &o.groups);
     v.field({"services", "Services that hold it."}, &o.services);
+}
+
+void describe_admin(Visitor& v, AdminOptions& o) {
+    v.field(
+        {"socket",
+         "Unix socket of berth user, group, server, gpu, token, audit and logs; empty: admin.sock in "
+         "state_dir."},
+        &o.socket);
+    v.field(
+        {"group",
+         "Group of this machine whose members may use it, besides root and the hub's own account; put the "
+         "socket where they can reach it, e.g. /run/berth/admin.sock."},
+        &o.group);
 }
 
 void describe_log(Visitor& v, LogOptions& o) {
@@ -417,6 +438,14 @@ void describe(Visitor& v, Options& o) {
          "Whether /hub/metrics asks for a token with read:metrics.",
          "JupyterHub.authenticate_prometheus"},
         &o.authenticate_metrics);
+    v.section({"tls", "https towards browsers; bind_url then begins with https://."}, [&o](Visitor& i) {
+        describe_tls(i, o.tls);
+    });
+    v.section(
+        {"rate_limit",
+         "What one account, or one address without an account, may ask of the hub; more gets 429. "
+         "Services, notebooks and pages that anybody may see are not counted."},
+        [&o](Visitor& i) { describe_rate_limit(i, o.rate_limit); });
     v.section({"authentication", "Who may sign in, and how."}, [&o](Visitor& i) {
         describe_authentication(i, o.authentication);
     });
@@ -440,6 +469,9 @@ void describe(Visitor& v, Options& o) {
          "KubeSpawner.profile_list"},
         o.profiles,
         describe_profile);
+    v.section({"cull", "When servers that nobody works with are stopped."}, [&o](Visitor& i) {
+        describe_cull(i, o.cull);
+    });
     v.field(
         {"groups", "Groups made at start, and their members: {ml: [ann, bob]}.", "JupyterHub.load_groups"},
         &o.groups);
@@ -450,6 +482,9 @@ void describe(Visitor& v, Options& o) {
         {"roles", "Named sets of scopes and who holds them.", "JupyterHub.load_roles"},
         o.roles,
         describe_role);
+    v.section({"admin", "Administration on this machine, without a token."}, [&o](Visitor& i) {
+        describe_admin(i, o.admin);
+    });
     v.section({"log", "What the hub writes about itself."}, [&o](Visitor& i) { describe_log(i, o.log); });
 }
 

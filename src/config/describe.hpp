@@ -34,6 +34,8 @@ using Field = std::variant<
     std::uint32_t*,
     seconds*,
     std::optional<double>*,
+    std::optional<std::uint32_t>*,
+    std::optional<seconds>*,
     std::optional<Bytes>*,
     Secret*,
     std::vector<std::string>*,

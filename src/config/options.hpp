@@ -32,7 +32,16 @@ struct AuthenticationOptions {
     std::uint32_t tries_before_delay = 5;  // per account and per address
     seconds cookie_max_age{14 * 86400};
     seconds oauth_token_max_age{14 * 86400};
+    seconds token_max_age{0};  // the longest an API token may be asked for; 0: no limit
     bool oauth_require_pkce = false;
+};
+
+struct TlsOptions {
+    std::string certificate;          // PEM, the chain; with `key` bind_url may be https
+    std::string key;                  // PEM
+    Secret key_passphrase;            // empty: the key has none
+    std::uint32_t redirect_port = 0;  // answers http with the way to https; 0: nothing listens
+    seconds hsts{0};                  // how long browsers shall insist on https; 0: not asked
 };
 
 struct VolumeMount {
@@ -69,8 +78,13 @@ struct DockerOptions {
     std::string gpu_mode = "auto";          // auto | device_requests | devices | runtime
     std::vector<std::string> devices = {
         "/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools"};  // with gpu_mode devices
-    bool remove = true;                                                 // containers are removed at stop
-    bool pull = true;  // fetch a missing image at the first start
+    // What every container is held to, unless its profile or docker.host_config says otherwise.
+    std::optional<Bytes> memory = Bytes{16ULL << 30};
+    std::uint32_t pids = 4096;  // 0: no limit
+    std::optional<Bytes> shm_size = Bytes{1ULL << 30};
+    std::optional<Bytes> log_size = Bytes{20ULL << 20};
+    bool remove = true;  // containers are removed at stop
+    bool pull = true;    // fetch a missing image at the first start
     std::string name_template = "berth-{username}--{servername}";
     std::vector<VolumeMount> volumes = {{"berth-home-{username}", "/home/jovyan", false}};
     json::object create;          // merged into every create request (RFC 7396)
@@ -93,6 +107,7 @@ struct SpawnOptions {
     seconds stop_timeout{30};
     seconds poll_interval{30};
     std::uint32_t concurrent_starts = 20;
+    seconds turn_timeout{3600};             // a start waits so long for its turn
     std::uint32_t active_server_limit = 0;  // 0: none
     bool allow_named_servers = true;
     std::uint32_t named_server_limit_per_user = 0;
@@ -139,6 +154,43 @@ struct RoleOptions {
     std::vector<std::string> services;
 };
 
+// What the rule says of a profile, a group, or both together; what it does not say comes from a wider rule.
+struct CullRule {
+    std::string profile;
+    std::string group;
+    std::optional<seconds> idle;
+    std::optional<seconds> max_age;
+    std::optional<seconds> warning;
+    std::optional<seconds> extension;
+    std::optional<std::uint32_t> max_extensions;
+};
+
+// When servers are ended without being asked to (hub/culling.hpp). Durations of 0: never.
+struct CullOptions {
+    seconds idle{0};
+    seconds max_age{0};
+    seconds warning{600};              // people see it coming for so long
+    seconds extension{3600};           // what one "Keep running" gives
+    std::uint32_t max_extensions = 3;  // of one start; 0: none
+    bool count_open_pages = true;
+    std::uint32_t gpu_busy_percent = 5;
+    seconds interval{60};
+    seconds grace{600};  // after the hub's start nobody is ended for so long
+    bool notice_in_lab = true;
+    std::vector<CullRule> rules;
+};
+
+struct AdminOptions {
+    std::string socket;  // of `berth user`, `berth server`, …; "" = state_dir/admin.sock
+    std::string group;   // whose members may use it besides root and the hub's own account; "" = nobody
+};
+
+// What one account, or one address without an account, may ask of the hub.
+struct RateLimitOptions {
+    std::uint32_t requests_per_second = 50;  // 0: no limit
+    std::uint32_t burst = 1000;
+};
+
 struct LogOptions {
     std::string level = "info";   // debug | info | warn | error
     std::string format = "text";  // text | json
@@ -152,19 +204,24 @@ struct Options {
     std::vector<std::string> trusted_proxies;  // addresses in front whose X-Forwarded-* are believed
     std::string hub_version = "6.1.1";         // announced as X-JupyterHub-Version (hub-protocol §8.1)
     bool authenticate_metrics = true;
+    TlsOptions tls;
+    RateLimitOptions rate_limit;
     AuthenticationOptions authentication;
     SpawnOptions spawn;  // its `spawner` is the top-level key `spawner`, the rest section `spawn`
     DockerOptions docker;
     LocalOptions local;
     GpuOptions gpu;
     std::vector<Profile> profiles;  // empty: made from docker.image and the devices (hub/profiles.hpp)
+    CullOptions cull;
     std::map<std::string, std::vector<std::string>> groups;  // group -> users, made at start
     std::vector<ServiceOptions> services;
     std::vector<RoleOptions> roles;
+    AdminOptions admin;
     LogOptions log;
 
     // "/" or "/base/": the path of bind_url (or public_url), with both slashes.
     std::string base_path() const;
+    std::string admin_socket() const;
 };
 
 }  // namespace berth::config

@@ -56,6 +56,10 @@ struct ValueText {
         out << **v;
         return out.str();
     }
+    std::string operator()(const std::optional<std::uint32_t>* v) const {
+        return *v ? std::to_string(**v) : "null";
+    }
+    std::string operator()(const std::optional<seconds>* v) const { return *v ? duration_text(**v) : "null"; }
     std::string operator()(const std::optional<Bytes>* v) const {
         return *v ? std::to_string((*v)->count) : "null";
     }

@@ -71,14 +71,39 @@ bool is_http_url(std::string_view url, bool allow_https) {
            std::stoi(std::string(port)) <= 65535;
 }
 
+void check_tls(const Options& o, Check& check) {
+    const bool https = o.bind_url.starts_with("https://");
+    if (o.tls.certificate.empty() != o.tls.key.empty())
+        check.fail(
+            ConfigErrc::contradictory,
+            "tls",
+            "'tls.certificate' and 'tls.key' belong together; give both files or neither");
+    else if (https && o.tls.certificate.empty())
+        check.fail(
+            ConfigErrc::contradictory,
+            "bind_url",
+            "'bind_url' is https, so 'tls.certificate' and 'tls.key' must name the files; where something in "
+            "front speaks https, write http:// here and its address as public_url");
+    else if (!https && !o.tls.certificate.empty())
+        check.fail(
+            ConfigErrc::contradictory,
+            "bind_url",
+            "'tls.certificate' is given, so 'bind_url' must be https://");
+    if (!https && o.tls.redirect_port != 0)
+        check.fail(
+            ConfigErrc::contradictory,
+            "tls.redirect_port",
+            "'tls.redirect_port' leads to https, so 'bind_url' must be https://");
+}
+
 void check_addresses(const Options& o, Check& check) {
-    if (!is_http_url(o.bind_url, false)) {
+    if (!is_http_url(o.bind_url, true)) {
         check.fail(
             ConfigErrc::out_of_range,
             "bind_url",
-            "'bind_url' must look like http://127.0.0.1:8000 or http://*:8000/base/; for https put a TLS "
-            "terminator in front and set public_url");
+            "'bind_url' must look like http://127.0.0.1:8000, http://*:8000/base/ or https://*:443/");
     }
+    check_tls(o, check);
     if (!o.public_url.empty() && !is_http_url(o.public_url, true)) {
         check.fail(
             ConfigErrc::out_of_range, "public_url", "'public_url' must look like https://hub.example.org/");
@@ -223,6 +248,29 @@ void check_gpus(const Options& o, Check& check) {
     }
 }
 
+void check_cull(const Options& o, Check& check) {
+    for (std::size_t i = 0; i < o.cull.rules.size(); ++i) {
+        const auto& rule = o.cull.rules[i];
+        const std::string key = "cull.rules[" + std::to_string(i) + "]";
+        const bool known = std::any_of(o.profiles.begin(), o.profiles.end(), [&](const auto& each) {
+            return each.name == rule.profile;
+        });
+        if (rule.profile.empty() && rule.group.empty()) {
+            check.fail(
+                ConfigErrc::contradictory,
+                key,
+                "'" + key +
+                    "' names neither a profile nor a group; what holds for everybody stands in 'cull'");
+        } else if (!rule.profile.empty() && !known && !o.profiles.empty()) {
+            check.fail(
+                ConfigErrc::contradictory,
+                key + ".profile",
+                "'" + key + ".profile' is '" + ellipsized(rule.profile, 40) +
+                    "', and there is no such profile");
+        }
+    }
+}
+
 }  // namespace
 
 std::vector<Problem> validate(const Options& options) {
@@ -233,7 +281,12 @@ std::vector<Problem> validate(const Options& options) {
     check_services(options, check);
     check_roles(options, check);
     check_gpus(options, check);
+    check_cull(options, check);
     return problems;
+}
+
+std::string Options::admin_socket() const {
+    return admin.socket.empty() ? state_dir + "/admin.sock" : admin.socket;
 }
 
 std::string Options::base_path() const {

@@ -63,6 +63,7 @@ public:
     }
     void operator()(std::uint16_t* out) { read_integer(out); }
     void operator()(std::uint32_t* out) { read_integer(out); }
+    void operator()(std::optional<std::uint32_t>* out) { read_optional(out); }
     void operator()(seconds* out) {
         auto text = scalar("a duration like '30s', '5m' or '2h'");
         if (!text) return;
@@ -72,6 +73,7 @@ public:
         if (!in_range(whole.count(), "s")) return;
         *out = whole;
     }
+    void operator()(std::optional<seconds>* out) { read_optional(out); }
     void operator()(std::optional<double>* out) {
         auto text = scalar("a number");
         if (!text) return;
@@ -179,6 +181,14 @@ private:
         if (!unit.empty()) limits += " seconds";
         out_of_range("'" + key_ + "' must be " + limits + ", not " + spaced(number));
         return false;
+    }
+    // Nothing is set when the value is refused; the report says why.
+    template <class Value>
+    void read_optional(std::optional<Value>* out) {
+        Value value{};
+        const auto before = context_.problems.size();
+        (*this)(&value);
+        if (context_.problems.size() == before) *out = value;
     }
     template <class Integer>
     void read_integer(Integer* out) {
