@@ -11,6 +11,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 namespace berth::net {
 namespace {
@@ -25,10 +26,16 @@ Error late(const Endpoint& to) {
 // The timer's handler may run after the coroutine that waits has ended, so both share what it touches.
 struct Attempt {
     explicit Attempt(const asio::any_io_executor& executor)
-        : socket(executor), resolver(executor), timer(executor) {}
+        : socket(executor),
+          resolver(executor),
+          looked_up(executor, asio::steady_timer::time_point::max()),
+          timer(executor) {}
 
     Socket socket;
     tcp::resolver resolver;
+    asio::steady_timer looked_up;  // cancelled when `names` and `lookup_failure` are there, or it is too late
+    std::optional<tcp::resolver::results_type> names;
+    error_code lookup_failure;
     asio::steady_timer timer;
     bool late = false;
 };
@@ -38,7 +45,7 @@ void give_up_at(const std::shared_ptr<Attempt>& attempt, Deadline deadline) {
     attempt->timer.async_wait([attempt](error_code cancelled) {
         if (cancelled) return;
         attempt->late = true;
-        attempt->resolver.cancel();
+        attempt->looked_up.cancel();
         error_code ignored;  // nothing was open
         attempt->socket.close(ignored);
     });
@@ -64,14 +71,23 @@ awaitable<Result<Addresses>> addresses_of(Endpoint to, std::shared_ptr<Attempt> 
         co_return found;
     }
     const std::string port = std::to_string(to.port);
-    auto resolved = co_await attempt->resolver.async_resolve(host, port, as_tuple);
-    auto& [failure, entries] = resolved;
+    // A look-up cannot be taken back once getaddrinfo runs, so nobody waits for it but its own handler.
+    attempt->resolver.async_resolve(
+        host, port, [attempt](error_code failure, tcp::resolver::results_type entries) {
+            attempt->lookup_failure = failure;
+            attempt->names = std::move(entries);
+            attempt->looked_up.cancel();
+        });
+    (void)co_await attempt->looked_up.async_wait(as_tuple);
     if (attempt->late) co_return late(to);
-    if (failure == asio::error::operation_aborted) throw boost::system::system_error(failure);
-    if (failure) {
-        co_return Error{NetErrc::unknown_host, "The host '" + to.host + "' is unknown.", failure.message()};
+    if (!attempt->names) throw boost::system::system_error(asio::error::operation_aborted);
+    if (attempt->lookup_failure) {
+        co_return Error{
+            NetErrc::unknown_host,
+            "The host '" + to.host + "' is unknown.",
+            attempt->lookup_failure.message()};
     }
-    for (const auto& entry : entries)
+    for (const auto& entry : *attempt->names)
         found.emplace_back(entry.endpoint());
     co_return found;
 }
@@ -130,6 +146,30 @@ std::string peer_address(const Socket& socket) {
     error_code failure;
     const auto peer = socket.remote_endpoint(failure);
     return failure ? std::string() : numeric_address(peer);
+}
+
+std::optional<PeerCredentials> peer_credentials(const Socket& socket) {
+    // Asio's native handle is not const-correct; the socket is only asked.
+    const int handle = const_cast<Socket&>(socket).native_handle();
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    int family = 0;
+    socklen_t family_size = sizeof family;
+    if (::getsockopt(handle, SOL_SOCKET, SO_DOMAIN, &family, &family_size) != 0 || family != AF_UNIX ||
+        ::getsockopt(handle, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return std::nullopt;
+    PeerCredentials credentials;
+    credentials.user = peer.uid;
+    std::vector<gid_t> groups(64);
+    size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    if (::getsockopt(handle, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0 && errno == ERANGE) {
+        groups.resize(size / sizeof(gid_t));
+        if (::getsockopt(handle, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) size = 0;
+    }
+    credentials.groups.assign(
+        groups.begin(), groups.begin() + static_cast<std::ptrdiff_t>(size / sizeof(gid_t)));
+    credentials.groups.push_back(peer.gid);
+    return credentials;
 }
 
 bool is_from_this_machine(const Socket& socket) {

@@ -100,12 +100,14 @@ Result<HttpUrl> parse_http_url(std::string_view url) {
         message.append(url)
             .append("' is not a URL to use: ")
             .append(why)
-            .append(". Write http://HOST:PORT/PATH.");
+            .append(". Write http://HOST:PORT/PATH or https://HOST:PORT/PATH.");
         return Error{NetErrc::malformed_address, std::move(message)};
     };
     const auto scheme_end = url.find("://");
     if (scheme_end == std::string_view::npos) return refused("it does not begin with http://");
-    if (!equals_ignoring_case(url.substr(0, scheme_end), "http")) return refused("only http is served here");
+    const bool tls = equals_ignoring_case(url.substr(0, scheme_end), "https");
+    if (!tls && !equals_ignoring_case(url.substr(0, scheme_end), "http"))
+        return refused("it is neither http nor https");
     const auto rest = url.substr(scheme_end + 3);
     const auto path_begin = rest.find_first_of("/?#");
     const auto authority = rest.substr(0, path_begin);
@@ -115,9 +117,9 @@ Result<HttpUrl> parse_http_url(std::string_view url) {
     if (!split_authority(authority, host, port, has_port)) return refused("the host is malformed");
     if (host.empty() && !has_port) return refused("the host is missing");
     HttpUrl parsed;
-    parsed.scheme = "http";
+    parsed.scheme = tls ? "https" : "http";
     parsed.endpoint.host = host;
-    parsed.endpoint.port = 80;
+    parsed.endpoint.port = tls ? 443 : 80;
     if (has_port && !parse_port(port, parsed.endpoint.port)) {
         return refused("the port is not a number from 0 to 65535");
     }

@@ -1,5 +1,7 @@
 #include "net/listener.hpp"
 
+#include "net/inherited.hpp"
+#include "net/metrics.hpp"
 #include "obs/log.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -7,11 +9,13 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace berth::net {
@@ -22,6 +26,8 @@ using asio::ip::tcp;
 using UnixSocket = asio::local::stream_protocol;
 
 constexpr std::chrono::milliseconds kFullPause{100};
+constexpr std::chrono::seconds kQuiet{10};  // between two lines of the log about it
+constexpr int kFirstPassed = 64;            // above where a successor is given its sockets
 
 Error unusable(const Endpoint& at, const error_code& reason) {
     if (reason == asio::error::address_in_use) {
@@ -142,6 +148,12 @@ Result<Listener> Listener::open(const asio::any_io_executor& executor, const End
         place = found;
     }
     Acceptor acceptor(executor);
+    if (const int inherited = take_inherited(at); inherited >= 0) {
+        error_code refused;
+        acceptor.assign(place.protocol, inherited, refused);
+        if (!refused) return Listener(std::move(acceptor), at);
+        ::close(inherited);
+    }
     auto failure = bind_and_listen(acceptor, place, reuse);
     if (failure == asio::error::address_in_use && at.is_unix() && is_stale(at.path)) {
         ::unlink(at.path.c_str());
@@ -159,7 +171,9 @@ Result<Listener> Listener::open(const asio::any_io_executor& executor, const End
 }
 
 Listener::Listener(Acceptor acceptor, Endpoint at)
-    : acceptor_(std::move(acceptor)), at_(std::move(at)), inode_(at_.is_unix() ? inode_of(at_.path) : 0) {}
+    : acceptor_(std::move(acceptor)), at_(std::move(at)), inode_(at_.is_unix() ? inode_of(at_.path) : 0) {
+    declare_metrics();
+}
 
 Listener::~Listener() {
     close();
@@ -169,12 +183,32 @@ void Listener::close() {
     if (!acceptor_.is_open()) return;
     // Only the file that is ours: a successor may have put its own there.
     if (at_.is_unix() && inode_of(at_.path) == inode_) ::unlink(at_.path.c_str());
+    if (!at_.is_unix()) leave_for_successor(at_, acceptor_.native_handle());
     error_code ignored;  // the descriptor is gone whatever close() says
     acceptor_.close(ignored);
 }
 
 Endpoint Listener::local() const {
     return at_;
+}
+
+PassedSocket Listener::share() const {
+    // Asio keeps native_handle() to changing objects; the call changes nothing.
+    const int socket = const_cast<Acceptor&>(acceptor_).native_handle();
+    return {at_.to_string(), ::fcntl(socket, F_DUPFD_CLOEXEC, kFirstPassed)};
+}
+
+void Listener::disown() {
+    inode_ = 0;
+}
+
+// A shortage may last for hours, ten pauses a second: all are counted, few are told.
+void Listener::note_shortage(const error_code& failure) {
+    count_accept_pause();
+    const auto now = std::chrono::steady_clock::now();
+    if (now < quiet_until_) return;
+    quiet_until_ = now + kQuiet;
+    log::warn("connection.accept_postponed", {{"address", at_.to_string()}, {"reason", failure.message()}});
 }
 
 awaitable<Result<Socket>> Listener::accept() {
@@ -190,8 +224,7 @@ awaitable<Result<Socket>> Listener::accept() {
         }
         if (failure == asio::error::operation_aborted) throw boost::system::system_error(failure);
         if (is_shortage(failure)) {
-            log::warn(
-                "connection.accept_postponed", {{"address", at_.to_string()}, {"reason", failure.message()}});
+            note_shortage(failure);
             asio::steady_timer pause(acceptor_.get_executor(), kFullPause);
             co_await pause.async_wait(asio::use_awaitable);
         } else if (!is_lost_peer(failure)) {

@@ -6,11 +6,14 @@
 #include "async/awaitable.hpp"
 #include "async/deadline.hpp"
 #include "base/result.hpp"
+#include "net/peer.hpp"
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace berth::net {
@@ -38,7 +41,7 @@ struct Endpoint {
     std::string to_string() const;
 };
 Result<Endpoint> parse_endpoint(std::string_view text);
-// "http://host[:port][/path]" -> endpoint and path; only http.
+// "http[s]://host[:port][/path]" -> endpoint, scheme and path.
 struct HttpUrl {
     Endpoint endpoint;
     std::string scheme;
@@ -47,6 +50,12 @@ struct HttpUrl {
 Result<HttpUrl> parse_http_url(std::string_view url);
 
 enum class ReusePort { no, yes };
+
+// A listening socket on its way to another process.
+struct PassedSocket {
+    std::string address;  // Endpoint::to_string()
+    int descriptor = -1;
+};
 
 // A bound, listening socket. Movable; closing it removes a Unix socket's file.
 class Listener {
@@ -62,13 +71,20 @@ public:
     Endpoint local() const;              // with the port that was given
     void close();
 
+    // For another process that shall accept beside us (net/inherited.hpp): a copy of the socket, which the
+    // caller closes; -1 when there is no descriptor left.
+    PassedSocket share() const;
+    void disown();  // closing no longer removes a Unix socket's file: it is another process's now
+
 private:
     using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
     Listener(Acceptor acceptor, Endpoint at);
+    void note_shortage(const error_code& failure);
 
     Acceptor acceptor_;
     Endpoint at_;
-    std::uint64_t inode_;  // of the Unix socket's file
+    std::uint64_t inode_;  // of the Unix socket's file, 0: not ours to remove
+    std::chrono::steady_clock::time_point quiet_until_{};
 };
 
 // Connects, TCP_NODELAY on. Errors: connect_refused, connect_timeout, unknown_host.
@@ -77,5 +93,7 @@ std::string peer_address(const Socket& socket);  // numeric address; "" for a Un
 // The peer is a process on this machine: loopback, the address it connected to, or a Unix socket. A container
 // on a bridge is not: it comes with its own address.
 bool is_from_this_machine(const Socket& socket);
+// SO_PEERCRED and SO_PEERGROUPS; nothing for a TCP socket.
+std::optional<PeerCredentials> peer_credentials(const Socket& socket);
 
 }  // namespace berth::net

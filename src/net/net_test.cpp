@@ -90,10 +90,13 @@ TEST(HttpUrl, IsSplit) {
         EXPECT_EQ(url->path, path);
         EXPECT_EQ(url->scheme, "http");
     }
+    const auto secure = parse_http_url("https://h/x");
+    ASSERT_TRUE(secure.has_value());
+    EXPECT_EQ(secure->scheme, "https");
+    EXPECT_EQ(secure->endpoint.to_string(), "h:443");
     for (const auto* text :
          {"",
           "h:80",
-          "https://h",
           "ftp://h",
           "http://",
           "http:///x",
