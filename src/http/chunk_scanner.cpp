@@ -67,8 +67,10 @@ FramingErrc ChunkScanner::read_coding(char c) {
             if (c == '\n') return FramingErrc::bare_line_feed;
             if (c == ' ' || c == '\t') return FramingErrc::obsolete_folding;
             if (!is_token(c)) return FramingErrc::malformed_field_name;
-            state_ = State::trailer;
+            state_ = State::trailer_name;
             return in_overhead(c);
+        case State::trailer_name:
+            return in_trailer_name(c);
         case State::trailer:
             if (c == '\r') return go(State::trailer_lf);
             return in_overhead(c);
@@ -96,6 +98,13 @@ FramingErrc ChunkScanner::read_size(char c) {
     if (c == ';') return go(State::extension);
     // A space before ';' is allowed by no grammar we follow, and parsers differ about it.
     return c == '\n' ? FramingErrc::bare_line_feed : FramingErrc::malformed_chunk_size;
+}
+
+// A line that is no field is the next request of somebody who took the last chunk for the end.
+FramingErrc ChunkScanner::in_trailer_name(char c) {
+    if (c == ':') return go(State::trailer);
+    if (c == '\n') return FramingErrc::bare_line_feed;
+    return is_token(c) ? in_overhead(c) : FramingErrc::malformed_field_name;
 }
 
 FramingErrc ChunkScanner::in_overhead(char c) {

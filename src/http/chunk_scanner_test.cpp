@@ -39,54 +39,6 @@ Scanned scan(std::string_view text, std::size_t fragment) {
     return out;
 }
 
-struct ChunkCase {
-    std::string_view name, body;
-    FramingErrc want;
-};
-
-constexpr ChunkCase kRejected[] = {
-    {"NoSize", "\r\n", FramingErrc::malformed_chunk_size},
-    {"NoHexDigit", "g\r\n", FramingErrc::malformed_chunk_size},
-    {"Sign", "+5\r\nhello\r\n", FramingErrc::malformed_chunk_size},
-    {"HexPrefix", "0x5\r\nhello\r\n", FramingErrc::malformed_chunk_size},
-    {"LeadingSpace", " 5\r\nhello\r\n", FramingErrc::malformed_chunk_size},
-    {"SpaceAfterSize", "5 \r\nhello\r\n", FramingErrc::malformed_chunk_size},
-    {"SpaceBeforeExtension", "5 ;a\r\nhello\r\n", FramingErrc::malformed_chunk_size},
-    {"ExtensionWithoutSize", ";a\r\n", FramingErrc::malformed_chunk_size},
-    {"SizeBeyondAnyLimit", "7fffffffffffffff\r\n", FramingErrc::chunk_too_large},
-    {"SizeThatWouldWrapAround", "10000000000000005\r\nhello\r\n", FramingErrc::chunk_too_large},
-    {"ManyLeadingZeros", "00000000000000005\r\nhello\r\n", FramingErrc::chunk_too_large},
-    {"DataTooLong", "5\r\nhello!\r\n0\r\n\r\n", FramingErrc::malformed_chunk_end},
-    {"DataTooShort", "6\r\nhello\r\n0\r\n\r\n", FramingErrc::malformed_chunk_end},
-    {"LineFeedAfterData", "5\r\nhello\n0\r\n\r\n", FramingErrc::malformed_chunk_end},
-    {"ReturnAfterData", "5\r\nhello\r0\r\n\r\n", FramingErrc::malformed_chunk_end},
-    {"LineFeedAfterSize", "5\nhello\r\n", FramingErrc::bare_line_feed},
-    {"LineFeedInExtension", "5;a\nhello\r\n", FramingErrc::bare_line_feed},
-    {"ReturnAfterSize", "5\rhello\r\n", FramingErrc::bare_carriage_return},
-    {"ReturnInExtension", "5;a\rb\r\nhello\r\n", FramingErrc::bare_carriage_return},
-    {"ControlInExtension", "5;a\x01\r\nhello\r\n", FramingErrc::malformed_field_value},
-    {"LineFeedAsTheEnd", "0\r\n\n", FramingErrc::bare_line_feed},
-    {"ReturnAsTheEnd", "0\r\n\rX", FramingErrc::bare_carriage_return},
-    {"LineFeedInTrailer", "0\r\nA: b\nC: d\r\n\r\n", FramingErrc::bare_line_feed},
-    {"ReturnInTrailer", "0\r\nA: b\rC: d\r\n\r\n", FramingErrc::bare_carriage_return},
-    {"ControlInTrailer", "0\r\nA: b\x02\r\n\r\n", FramingErrc::malformed_field_value},
-    {"FoldedTrailer", "0\r\nA: b\r\n c\r\n\r\n", FramingErrc::obsolete_folding},
-    {"TrailerWithoutName", "0\r\n: b\r\n\r\n", FramingErrc::malformed_field_name},
-};
-
-class RejectedChunks : public testing::TestWithParam<ChunkCase> {};
-
-TEST_P(RejectedChunks, WhateverTheFragmentSize) {
-    for (const std::size_t fragment : kFragments) {
-        SCOPED_TRACE(fragment);
-        const auto scanned = scan(GetParam().body, fragment);
-        EXPECT_EQ(text_of(scanned.refused), text_of(GetParam().want));
-    }
-}
-INSTANTIATE_TEST_SUITE_P(Framing, RejectedChunks, testing::ValuesIn(kRejected), [](const auto& each) {
-    return std::string(each.param.name);
-});
-
 TEST(ChunkScanner, FindsTheEndWhateverTheFragmentSize) {
     constexpr std::string_view kBodies[] = {
         "0\r\n\r\n",

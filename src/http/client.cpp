@@ -35,6 +35,7 @@ using ConnectionPointer = std::unique_ptr<ClientConnection>;
 
 struct Client::Impl {
     net::Endpoint peer;
+    Connector connector;
     std::size_t max_body_bytes = 0;
     std::size_t max_idle = 0;
     std::vector<ConnectionPointer> idle;  // the one used last is at the end
@@ -55,7 +56,7 @@ struct Client::Impl {
     }
 
     awaitable<Result<ConnectionPointer>> connect(Deadline deadline) const {
-        auto connected = co_await net::connect(peer, deadline);
+        auto connected = co_await connector(deadline);
         if (connected) co_return std::make_unique<ClientConnection>(peer, std::move(*connected));
         const auto error = connected.error();
         const auto reason =
@@ -112,9 +113,15 @@ private:
 
 Client::Client(net::Endpoint to, std::size_t max_body_bytes, std::size_t max_idle)
     : impl_(std::make_shared<Impl>()) {
+    impl_->connector = [to](Deadline deadline) { return net::connect(to, deadline); };
     impl_->peer = std::move(to);
     impl_->max_body_bytes = max_body_bytes;
     impl_->max_idle = max_idle;
+}
+
+Client::Client(net::Endpoint to, Connector connector, std::size_t max_body_bytes)
+    : Client(std::move(to), max_body_bytes) {
+    impl_->connector = std::move(connector);
 }
 
 Client::~Client() = default;

@@ -7,6 +7,7 @@
 #include "http/message.hpp"
 #include "net/listener.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace berth::http {
@@ -38,11 +39,16 @@ public:
     virtual awaitable<Result<std::string>> read(Deadline deadline) = 0;
 };
 
+// Makes a connection in another way than plain net::connect(); errors as there.
+using Connector = std::function<awaitable<Result<net::Socket>>(Deadline)>;
+
 // One strand only. Must outlive its streams.
 class Client {
 public:
     explicit Client(
         net::Endpoint to, std::size_t max_body_bytes = 64 * 1024 * 1024, std::size_t max_idle = 8);
+    // `to` is what Host says; connections come from `connector`.
+    Client(net::Endpoint to, Connector connector, std::size_t max_body_bytes);
     ~Client();
     Client(const Client&) = delete;
 

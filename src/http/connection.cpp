@@ -93,6 +93,8 @@ Connection::Connection(std::shared_ptr<ServerContext> server, net::Socket socket
       socket_(std::move(socket)),
       peer_address_(net::peer_address(socket_.socket())),
       from_this_machine_(net::is_from_this_machine(socket_.socket())) {
+    if (const auto peer = net::peer_credentials(socket_.socket()))
+        local_peer_ = std::make_shared<const net::PeerCredentials>(*peer);
     ++server_->connections;
 }
 

@@ -66,6 +66,7 @@ awaitable<Connection::Outcome> Connection::read_request(Request& request) {
     request.headers = headers_of(head_.fields);
     request.peer_address = peer_address_;
     request.from_proxy = server_->trusted && from_this_machine_;
+    request.local_peer = local_peer_;
     request.trusted_proxies = &server_->limits.trusted_proxies;
     path_ = request.path();
     const auto framing = head_.body;

@@ -13,6 +13,7 @@ constexpr FramingErrc kFine{};  // the enumerators begin at 1
 
 // What the fields say about the message as a whole; judged when the head is complete.
 struct Seen {
+    bool is_answer = false;  // Host says nothing there
     unsigned hosts = 0;
     unsigned lengths = 0;
     unsigned codings = 0;
@@ -49,10 +50,11 @@ void read_connection_options(std::string_view list, Seen& seen) {
     }
 }
 
+// A gateway of CGI's kind makes one variable of Content-Length and Content_Length, so both say a length.
 FramingErrc note(const FieldView& field, Seen& seen) {
     switch (field.name.size()) {  // of the names that matter no two have one length
         case 4:
-            if (!equals_ignoring_case(field.name, "host")) break;
+            if (seen.is_answer || !equals_ignoring_case(field.name, "host")) break;
             if (++seen.hosts > 1) return FramingErrc::several_hosts;
             seen.host = field.value;
             break;
@@ -63,12 +65,15 @@ FramingErrc note(const FieldView& field, Seen& seen) {
             if (equals_ignoring_case(field.name, "connection")) read_connection_options(field.value, seen);
             break;
         case 14:
+            if (equals_ignoring_case(field.name, "content_length")) return FramingErrc::ambiguous_field_name;
             if (!equals_ignoring_case(field.name, "content-length")) break;
             // Two equal ones too: nobody needs them, and relays differ in which they keep.
             if (++seen.lengths > 1) return FramingErrc::conflicting_lengths;
             if (!parse_length(field.value, seen.length)) return FramingErrc::malformed_length;
             break;
         case 17:
+            if (equals_ignoring_case(field.name, "transfer_encoding"))
+                return FramingErrc::ambiguous_field_name;
             if (!equals_ignoring_case(field.name, "transfer-encoding")) break;
             ++seen.codings;
             seen.coding = field.value;
@@ -172,9 +177,19 @@ std::string_view authority_of(std::string_view target) {
     return rest.substr(0, rest.find_first_of("/?"));
 }
 
-// Authority-form belongs to CONNECT, which nobody here serves.
+// HEAD and CONNECT change where an answer ends. Methods are told apart by case (RFC 9110 §9.1), but not by
+// every server: one that reads "head" as HEAD sends a length and no body.
+bool is_method(std::string_view method) {
+    if (method.empty() || !all_in(method, token_character)) return false;
+    const bool changes_framing =
+        equals_ignoring_case(method, "head") || equals_ignoring_case(method, "connect");
+    return !changes_framing || method == "HEAD" || method == "CONNECT";
+}
+
+// CONNECT has authority-form (RFC 9112 §3.2.3), which nobody here serves. With any other a server might still
+// open a tunnel.
 bool is_target(std::string_view target, std::string_view method) {
-    if (target.empty() || !all_in(target, target_character)) return false;
+    if (method == "CONNECT" || target.empty() || !all_in(target, target_character)) return false;
     if (target.front() == '/') return true;
     if (target == "*") return method == "OPTIONS";
     const auto scheme = target.substr(0, target.find("://"));
@@ -190,7 +205,7 @@ FramingErrc read_request_line(std::string_view line, RequestHead& head) {
     if (method_end == std::string_view::npos || method_end == target_end) return malformed;
     head.method = line.substr(0, method_end);
     head.target = line.substr(method_end + 1, target_end - method_end - 1);
-    if (head.method.empty() || !all_in(head.method, token_character)) return malformed;
+    if (!is_method(head.method)) return malformed;
     if (const auto bad = read_version(line.substr(target_end + 1), malformed, head.minor_version);
         bad != kFine) {
         return bad;
@@ -240,10 +255,13 @@ bool is_host(std::string_view host) {
 }
 
 FramingErrc judge_host(const RequestHead& head, const Seen& seen) {
-    if (seen.hosts == 0) return head.minor_version == 0 ? kFine : FramingErrc::missing_host;
+    const auto authority = authority_of(head.target);
+    if (seen.hosts == 0) {
+        if (head.minor_version == 1) return FramingErrc::missing_host;
+        return authority.empty() || is_host(authority) ? kFine : FramingErrc::malformed_host;
+    }
     if (!is_host(seen.host)) return FramingErrc::malformed_host;
     // Who reads the target and who reads Host must see one name (RFC 9112 §3.2.2).
-    const auto authority = authority_of(head.target);
     return authority.empty() || equals_ignoring_case(authority, seen.host) ? kFine
                                                                            : FramingErrc::malformed_host;
 }
@@ -291,6 +309,7 @@ Result<HeadProgress> read_response_head(
     head.fields.clear();
     HeadReader reader(data, limits);
     Seen seen;
+    seen.is_answer = true;
     std::string_view line;
     const bool complete = reader.line(line) && reader.check(read_status_line(line, head)) &&
                           reader.fields(head.fields, seen) &&

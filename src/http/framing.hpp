@@ -24,6 +24,7 @@ enum class FramingErrc {
     unsupported_version,
     malformed_field_name,   // empty, or a character that is no token (RFC 9110 §5.6.2), or a space before ':'
     malformed_field_value,  // a control character
+    ambiguous_field_name,   // Content_Length, Transfer_Encoding
     obsolete_folding,
     missing_host,
     several_hosts,
@@ -114,6 +115,7 @@ private:
         data_cr,
         data_lf,
         trailer_start,
+        trailer_name,
         trailer,
         trailer_lf,
         end_lf,
@@ -121,6 +123,7 @@ private:
     };
     FramingErrc read_coding(char c);  // FramingErrc{} when the byte is right
     FramingErrc read_size(char c);
+    FramingErrc in_trailer_name(char c);
     FramingErrc in_overhead(char c);
     FramingErrc go(State next_state) {
         state_ = next_state;

@@ -24,6 +24,8 @@ std::string_view text_of(FramingErrc reason) {
             return "a header field's name is malformed";
         case FramingErrc::malformed_field_value:
             return "a header field's value has a control character";
+        case FramingErrc::ambiguous_field_name:
+            return "a header field is named like one that says the length";
         case FramingErrc::obsolete_folding:
             return "a header field is folded over several lines";
         case FramingErrc::missing_host:

@@ -5,10 +5,12 @@
 #include "async/awaitable.hpp"
 #include "base/json.hpp"
 #include "net/address_range.hpp"
+#include "net/peer.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -55,6 +57,7 @@ struct Request {
     std::string peer_address;  // of the connection; "" on a Unix socket
     // The connection came from our own proxy, whose X-Forwarded-* are believed.
     bool from_proxy = false;
+    std::shared_ptr<const net::PeerCredentials> local_peer;           // of a Unix socket's other end
     const std::vector<net::AddressRange>* trusted_proxies = nullptr;  // the server's; outlives the request
 
     std::string_view path() const;   // before '?', undecoded

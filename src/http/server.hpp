@@ -8,6 +8,7 @@
 #include "http/message.hpp"
 #include "net/address_range.hpp"
 #include "net/listener.hpp"
+#include "net/tls.hpp"
 
 #include <chrono>
 #include <functional>
@@ -44,8 +45,11 @@ public:
         bool trusted,
         Handler handler);
 
+    // Before start(): every connection speaks TLS, and Request::peer_address is not known.
+    void require_tls(std::shared_ptr<net::TlsCertificate> certificate);
     void start();  // accepts until the scope stops
     net::Endpoint local() const;
+    net::Listener& listener();
 
 private:
     struct Impl;

@@ -58,6 +58,7 @@ private:
     net::TimedSocket socket_;
     std::string peer_address_;
     bool from_this_machine_ = false;
+    std::shared_ptr<const net::PeerCredentials> local_peer_;
     ReadBuffer buffer_;
     RequestHead head_;  // its views end with the next read
     std::string out_;   // reused
