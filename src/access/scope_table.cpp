@@ -63,6 +63,7 @@ std::span<const ScopeInfo> scope_table() {
         {"proxy", "Read and synchronise the proxy's routes", {}},
         {"shutdown", "Stop the hub", {}},
         {"read:metrics", "Read metrics", {}},
+        {"read:audit", "Read who did what, and when", {}},
         {"gpu:admin", "Manage GPUs: reclaim and cordon them, end leases", {"gpu:lease"}},
         {"gpu:lease", "Take and return GPUs through the allocator", {"gpu:read"}},
         {"gpu:read", "See GPUs and who holds them", {}},
@@ -90,6 +91,7 @@ std::optional<std::vector<std::string>> default_role_scopes(std::string_view rol
             "access:servers",
             "read:roles",
             "read:metrics",
+            "read:audit",
             "shares",
             "gpu:admin"};
     if (role == "server") return List{"users:activity!user", "access:servers!server"};

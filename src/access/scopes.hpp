@@ -4,8 +4,8 @@
 // resolved), parsed (ScopeSet), intersected. Invariants, held by scopes_test.cpp: expanding twice changes
 // nothing; an intersection never gains.
 //
-// Berth's own: gpu:admin > gpu:lease > gpu:read. `self` holds gpu:read!user={me}: one's own leases and how
-// much is free; the unfiltered scope also shows who holds what.
+// Berth's own: read:audit; gpu:admin > gpu:lease > gpu:read. `self` holds gpu:read!user={me}: one's own
+// leases and how much is free; the unfiltered scope also shows who holds what.
 #pragma once
 
 #include "base/ids.hpp"

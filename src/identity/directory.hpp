@@ -1,7 +1,8 @@
 // The working copy of everybody and everything that may ask: users, groups, roles, services, tokens, OAuth
 // clients and codes, sessions, invitations. Owned by app/, hub strand only. Reads are synchronous and cheap;
 // every change is an awaitable that commits to the store first and then changes memory, so what is read here
-// is durable.
+// is durable. What somebody asked for comes with its Audit, which is written in the same transaction; its
+// target is filled in where one call makes several things.
 //
 // Everything that hub/ must commit together with its own rows comes as a Mutation (prepare_…); nothing of it
 // is in memory before its apply(). Activity times are the exception: they are kept here and written by
@@ -49,9 +50,10 @@ public:
     // True while no administrator has a password: nobody could sign in as one by method "password".
     bool without_admin_password() const;
     // Names that exist already are left out of the answer; one commit for all. Errors: StoreErrc.
-    awaitable<Result<std::vector<UserId>>> create_users(std::vector<NewUser> users, Timestamp now);
-    awaitable<Result<UserId>> create_user(NewUser user, Timestamp now);  // user_exists
-    awaitable<Result<void>> set_admin(UserId user, bool admin);
+    awaitable<Result<std::vector<UserId>>> create_users(
+        std::vector<NewUser> users, Timestamp now, Audit audit = {});
+    awaitable<Result<UserId>> create_user(NewUser user, Timestamp now, Audit audit = {});  // user_exists
+    awaitable<Result<void>> set_admin(UserId user, bool admin, Audit audit = {});
     awaitable<Result<void>> set_user_info(UserId user, json::value info);
     // `hash` is a finished argon2id string, or none to take the password away (identity/password.hpp makes
     // it).
@@ -70,13 +72,14 @@ public:
     std::vector<const Group*> groups() const;                         // by name
     std::vector<std::string> group_names_of(const User& user) const;  // sorted
     bool is_member(std::string_view user, std::string_view group) const override;
-    awaitable<Result<GroupId>> create_group(GroupName name, std::vector<UserId> members);  // group_exists
+    awaitable<Result<GroupId>> create_group(
+        GroupName name, std::vector<UserId> members, Audit audit = {});  // group_exists
     // All or none. Errors: group_exists (names the first).
-    awaitable<Result<void>> create_groups(std::vector<GroupName> names);
-    awaitable<Result<void>> remove_group(GroupId group);
-    awaitable<Result<void>> add_members(GroupId group, std::vector<UserId> users);
-    awaitable<Result<void>> remove_members(GroupId group, std::vector<UserId> users);
-    awaitable<Result<void>> set_properties(GroupId group, json::object properties);
+    awaitable<Result<void>> create_groups(std::vector<GroupName> names, Audit audit = {});
+    awaitable<Result<void>> remove_group(GroupId group, Audit audit = {});
+    awaitable<Result<void>> add_members(GroupId group, std::vector<UserId> users, Audit audit = {});
+    awaitable<Result<void>> remove_members(GroupId group, std::vector<UserId> users, Audit audit = {});
+    awaitable<Result<void>> set_properties(GroupId group, json::object properties, Audit audit = {});
 
     // --- roles and scopes ---
     std::vector<std::string> role_names_of(const User& user) const;  // own ones, sorted: "admin", "user", …
@@ -98,8 +101,9 @@ public:
     std::string service_prefix(const store::ServiceRow& service) const;
     // Made over REST. Token and client come with it. Errors: service_exists, unknown_scope, token_malformed,
     // NameErrc.
-    awaitable<Result<ServiceId>> create_service(config::ServiceOptions service, Timestamp now);
-    awaitable<Result<void>> remove_service(ServiceId service);  // service_from_config
+    awaitable<Result<ServiceId>> create_service(
+        config::ServiceOptions service, Timestamp now, Audit audit = {});
+    awaitable<Result<void>> remove_service(ServiceId service, Audit audit = {});  // service_from_config
 
     // --- tokens ---
     // By the token's text: nothing when unknown, expired, or longer than 64 characters (never hashed then,
@@ -109,9 +113,10 @@ public:
     std::vector<const Token*> tokens_of(UserId user) const;  // by last activity or creation
     // Errors: unknown_scope, scopes_not_held, no_such_user, no_such_service.
     Result<void> may_assign(const NewToken& token) const;
-    awaitable<Result<IssuedToken>> create_token(NewToken token, Timestamp now);  // checks may_assign first
+    awaitable<Result<IssuedToken>> create_token(
+        NewToken token, Timestamp now, Audit audit = {});  // checks may_assign first
     // Revoking a token that an OAuth client was given takes all of the user's tokens of that client (§7.3).
-    awaitable<Result<void>> revoke_token(TokenId token);
+    awaitable<Result<void>> revoke_token(TokenId token, Audit audit = {});
     awaitable<Result<void>> purge_expired(Timestamp now);  // tokens, codes, sessions, invitations
     void touch(TokenId token, Timestamp at);
 
@@ -126,17 +131,19 @@ public:
         std::string session_id,
         std::string client_address,
         std::string user_agent,
-        Timestamp now);
+        Timestamp now,
+        Audit audit = {});
     const store::SessionRow* find_session(std::string_view session_id) const;
     // Sign-out: ends the session and every token issued in it. Fine when it is unknown.
-    awaitable<Result<void>> end_session(UserId user, std::string session_id);
+    awaitable<Result<void>> end_session(UserId user, std::string session_id, Audit audit = {});
+    awaitable<Result<void>> end_session_of_hash(UserId user, std::string session_hash, Audit audit = {});
     std::vector<const store::SessionRow*> sessions_of(UserId user) const;
 
     // --- invitations ---
     // For the first administrator (no user) or for that user to set a password. An older one for the same is
     // void.
     awaitable<Result<Secret>> create_invite(
-        std::optional<UserId> user, Timestamp now, std::chrono::seconds life);
+        std::optional<UserId> user, Timestamp now, std::chrono::seconds life, Audit audit = {});
     const store::InviteRow* find_invite(std::string_view token, Timestamp now) const;
     // Uses it up and sets the password in one commit; `name` is for the first administrator's, who is created
     // as admin. Errors: invite_invalid, user_exists.

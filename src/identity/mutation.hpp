@@ -6,6 +6,7 @@
 #include "store/store.hpp"
 
 #include <functional>
+#include <optional>
 #include <utility>
 
 namespace berth::identity {
@@ -14,6 +15,10 @@ struct Mutation {
     store::Change write;
     std::function<void()> apply;
 };
+
+// Who did it, committed with what was done. None: the hub itself, by its configuration.
+using Audit = std::optional<store::AuditRow>;
+Mutation with_audit(Mutation mutation, Audit audit);
 
 // Both, in that order.
 Mutation operator+(Mutation first, Mutation second);

@@ -89,7 +89,7 @@ TEST(Names, SlugsOfDisplayNames) {
 
 TEST(Names, LogsCarryShortNames) {
     EXPECT_EQ(for_log("ann"), "ann");
-    EXPECT_EQ(for_log(std::string(33, 'a')), std::string(32, 'a') + "…");
+    EXPECT_EQ(for_log(std::string(33, 'a')), std::string(32, 'a').append("…"));
     EXPECT_EQ(for_log("\xff"), "(not UTF-8)");
 }
 

@@ -34,10 +34,20 @@ Mutation without_tokens_of_server(Directory& directory, ServerId server, const S
 
 Result<ServerCredentials> make_server_credentials(
     Directory& directory, ServerId server, const ServerKey& key, const std::string& prefix, Timestamp now) {
+    return credentials_for_token(directory, server, key, prefix, Secret(random_hex(16)), now);
+}
+
+Result<ServerCredentials> credentials_for_token(
+    Directory& directory,
+    ServerId server,
+    const ServerKey& key,
+    const std::string& prefix,
+    Secret api_token,
+    Timestamp now) {
     const auto* user = directory.find(key.user);
     if (user == nullptr) return Error{DirectoryErrc::no_such_user, "There is no such user."};
     ServerCredentials credentials;
-    credentials.api_token = Secret(random_hex(16));
+    credentials.api_token = std::move(api_token);
     credentials.client_id = client_id_of(key);
     credentials.callback_path = prefix + "oauth_callback";
     credentials.access_scopes = {

@@ -24,6 +24,14 @@ std::string client_id_of(const ServerKey& key);
 // left. Errors: no_such_user.
 Result<ServerCredentials> make_server_credentials(
     Directory& directory, ServerId server, const ServerKey& key, const std::string& prefix, Timestamp now);
+// The same around the token that a running server has already (adoption).
+Result<ServerCredentials> credentials_for_token(
+    Directory& directory,
+    ServerId server,
+    const ServerKey& key,
+    const std::string& prefix,
+    Secret api_token,
+    Timestamp now);
 // At the stop: the server's token, its OAuth client, and every browser token of it.
 Mutation remove_server_credentials(Directory& directory, ServerId server, const ServerKey& key);
 

@@ -89,6 +89,15 @@ void Directory::load(const store::Snapshot& snapshot) {
         state_->invites[invite.token_hash] = invite;
 }
 
+Mutation with_audit(Mutation mutation, Audit audit) {
+    if (!audit) return mutation;
+    mutation.write = [write = std::move(mutation.write), row = std::move(*audit)](store::Transaction& tx) {
+        write(tx);
+        store::insert(tx, row);
+    };
+    return mutation;
+}
+
 awaitable<Result<void>> Directory::commit(Mutation mutation) {
     if (mutation.write) BERTH_CO_CHECK(co_await store_.commit(std::move(mutation.write)));
     if (mutation.apply) mutation.apply();

@@ -38,7 +38,7 @@ bool Directory::is_member(std::string_view user, std::string_view group) const {
     return std::binary_search(groups.begin(), groups.end(), found_group->second->row.id);
 }
 
-awaitable<Result<GroupId>> Directory::create_group(GroupName name, std::vector<UserId> members) {
+awaitable<Result<GroupId>> Directory::create_group(GroupName name, std::vector<UserId> members, Audit audit) {
     const auto message = "Group " + name.value + " already exists";
     if (find(name) != nullptr) co_return Error{DirectoryErrc::group_exists, message};
     store::GroupRow row;
@@ -48,12 +48,12 @@ awaitable<Result<GroupId>> Directory::create_group(GroupName name, std::vector<U
     Mutation mutation;
     mutation.write = [row](store::Transaction& tx) { store::insert(tx, row); };
     mutation.apply = [this, row] { state_->add_group(row); };
-    const auto written = co_await commit(std::move(mutation));
+    const auto written = co_await commit(with_audit(std::move(mutation), std::move(audit)));
     if (!written) co_return as_exists(written.error(), DirectoryErrc::group_exists, message);
     co_return row.id;
 }
 
-awaitable<Result<void>> Directory::create_groups(std::vector<GroupName> names) {
+awaitable<Result<void>> Directory::create_groups(std::vector<GroupName> names, Audit audit) {
     std::vector<store::GroupRow> rows;
     for (auto& name : names) {
         if (find(name) != nullptr)
@@ -64,9 +64,14 @@ awaitable<Result<void>> Directory::create_groups(std::vector<GroupName> names) {
         rows.push_back(std::move(row));
     }
     Mutation mutation;
-    mutation.write = [rows](store::Transaction& tx) {
-        for (const auto& row : rows)
+    mutation.write = [rows, audit](store::Transaction& tx) {
+        for (const auto& row : rows) {
             store::insert(tx, row);
+            if (!audit) continue;
+            auto record = *audit;
+            record.target = row.name.value;
+            store::insert(tx, record);
+        }
     };
     mutation.apply = [this, rows] {
         for (const auto& row : rows)
@@ -78,15 +83,15 @@ awaitable<Result<void>> Directory::create_groups(std::vector<GroupName> names) {
     co_return Result<void>{};
 }
 
-awaitable<Result<void>> Directory::remove_group(GroupId group) {
+awaitable<Result<void>> Directory::remove_group(GroupId group, Audit audit) {
     if (find(group) == nullptr) co_return no_such_group();
     Mutation mutation;
     mutation.write = [group](store::Transaction& tx) { store::remove_group(tx, group); };
     mutation.apply = [this, group] { state_->remove_group(group); };
-    co_return co_await commit(std::move(mutation));
+    co_return co_await commit(with_audit(std::move(mutation), std::move(audit)));
 }
 
-awaitable<Result<void>> Directory::add_members(GroupId group, std::vector<UserId> users) {
+awaitable<Result<void>> Directory::add_members(GroupId group, std::vector<UserId> users, Audit audit) {
     if (find(group) == nullptr) co_return no_such_group();
     Mutation mutation;
     mutation.write = [group, users](store::Transaction& tx) {
@@ -97,7 +102,7 @@ awaitable<Result<void>> Directory::add_members(GroupId group, std::vector<UserId
         for (const auto user : users)
             state_->set_member(group, user, true);
     };
-    const auto written = co_await commit(std::move(mutation));
+    const auto written = co_await commit(with_audit(std::move(mutation), std::move(audit)));
     if (!written)
         co_return as_exists(
             written.error(),
@@ -106,7 +111,7 @@ awaitable<Result<void>> Directory::add_members(GroupId group, std::vector<UserId
     co_return Result<void>{};
 }
 
-awaitable<Result<void>> Directory::remove_members(GroupId group, std::vector<UserId> users) {
+awaitable<Result<void>> Directory::remove_members(GroupId group, std::vector<UserId> users, Audit audit) {
     if (find(group) == nullptr) co_return no_such_group();
     Mutation mutation;
     mutation.write = [group, users](store::Transaction& tx) {
@@ -117,10 +122,10 @@ awaitable<Result<void>> Directory::remove_members(GroupId group, std::vector<Use
         for (const auto user : users)
             state_->set_member(group, user, false);
     };
-    co_return co_await commit(std::move(mutation));
+    co_return co_await commit(with_audit(std::move(mutation), std::move(audit)));
 }
 
-awaitable<Result<void>> Directory::set_properties(GroupId group, json::object properties) {
+awaitable<Result<void>> Directory::set_properties(GroupId group, json::object properties, Audit audit) {
     if (find(group) == nullptr) co_return no_such_group();
     const json::value value = std::move(properties);
     Mutation mutation;
@@ -131,7 +136,7 @@ awaitable<Result<void>> Directory::set_properties(GroupId group, json::object pr
         const auto found = state_->groups.find(number_of(group));
         if (found != state_->groups.end()) found->second->row.properties = value;
     };
-    co_return co_await commit(std::move(mutation));
+    co_return co_await commit(with_audit(std::move(mutation), std::move(audit)));
 }
 
 }  // namespace berth::identity

@@ -155,12 +155,13 @@ Mutation plan_service_role(
     return plan;
 }
 
-awaitable<Result<ServiceId>> Directory::create_service(config::ServiceOptions service, Timestamp now) {
+awaitable<Result<ServiceId>> Directory::create_service(
+    config::ServiceOptions service, Timestamp now, Audit audit) {
     BERTH_CO_TRY(const auto name, service_name(service.name));
     const auto message = "Service " + name.value + " already exists";
     if (find(name) != nullptr) co_return Error{DirectoryErrc::service_exists, message};
     BERTH_CO_TRY(auto plan, plan_service(*this, *state_, service, false, now));
-    const auto written = co_await commit(std::move(plan));
+    const auto written = co_await commit(with_audit(std::move(plan), std::move(audit)));
     if (!written) co_return as_exists(written.error(), DirectoryErrc::service_exists, message);
     co_return find(name)->id;
 }
@@ -174,7 +175,7 @@ Mutation plan_service_removal(
     return std::move(plan) + std::move(removal);
 }
 
-awaitable<Result<void>> Directory::remove_service(ServiceId service) {
+awaitable<Result<void>> Directory::remove_service(ServiceId service, Audit audit) {
     const auto* entry = find(service);
     if (entry == nullptr) co_return Error{DirectoryErrc::no_such_service, "There is no such service."};
     if (entry->from_config)
@@ -182,7 +183,7 @@ awaitable<Result<void>> Directory::remove_service(ServiceId service) {
             DirectoryErrc::service_from_config,
             "Service " + entry->name.value + " is made by the configuration; remove it there."};
     auto plan = plan_service_removal(*this, *state_, *entry);
-    co_return co_await commit(std::move(plan));
+    co_return co_await commit(with_audit(std::move(plan), std::move(audit)));
 }
 
 }  // namespace berth::identity

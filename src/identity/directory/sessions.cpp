@@ -9,7 +9,12 @@
 namespace berth::identity {
 
 awaitable<Result<void>> Directory::create_session(
-    UserId user, std::string session_id, std::string client_address, std::string user_agent, Timestamp now) {
+    UserId user,
+    std::string session_id,
+    std::string client_address,
+    std::string user_agent,
+    Timestamp now,
+    Audit audit) {
     store::SessionRow row;
     row.session_hash = sha256_hex(session_id);
     row.user = user;
@@ -24,7 +29,7 @@ awaitable<Result<void>> Directory::create_session(
         store::insert(tx, row);
     };
     mutation.apply = [this, row] { state_->sessions[row.session_hash] = row; };
-    const auto written = co_await commit(std::move(mutation));
+    const auto written = co_await commit(with_audit(std::move(mutation), std::move(audit)));
     if (!written)
         co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The user was deleted meanwhile.");
     co_return Result<void>{};
@@ -46,17 +51,23 @@ std::vector<const store::SessionRow*> Directory::sessions_of(UserId user) const 
     return sessions;
 }
 
-awaitable<Result<void>> Directory::end_session(UserId user, std::string session_id) {
+awaitable<Result<void>> Directory::end_session(UserId user, std::string session_id, Audit audit) {
     if (session_id.empty()) co_return Result<void>{};
-    const auto hash = sha256_hex(session_id);
+    co_return co_await end_session_of_hash(user, sha256_hex(session_id), std::move(audit));
+}
+
+awaitable<Result<void>> Directory::end_session_of_hash(UserId user, std::string hash, Audit audit) {
+    const auto belongs = [&hash](const std::string& session_id) {
+        return !session_id.empty() && sha256_hex(session_id) == hash;
+    };
     std::vector<TokenId> tokens;
     for (const auto* token : tokens_of(user))
-        if (token->row.session_id == session_id) tokens.push_back(token->row.id);
+        if (belongs(token->row.session_id)) tokens.push_back(token->row.id);
     const auto found = state_->sessions.find(hash);
     const bool own = found != state_->sessions.end() && found->second.user == user;
     std::vector<std::string> codes;  // not exchanged yet
     for (const auto& [code_hash, code] : state_->codes)
-        if (code.user == user && code.session_id == session_id) codes.push_back(code_hash);
+        if (code.user == user && belongs(code.session_id)) codes.push_back(code_hash);
     if (!own && tokens.empty() && codes.empty()) co_return Result<void>{};
     Mutation mutation;
     mutation.write = [own, hash, tokens, codes](store::Transaction& tx) {
@@ -73,11 +84,11 @@ awaitable<Result<void>> Directory::end_session(UserId user, std::string session_
         for (const auto token : tokens)
             state_->remove_token(token);
     };
-    co_return co_await commit(std::move(mutation));
+    co_return co_await commit(with_audit(std::move(mutation), std::move(audit)));
 }
 
 awaitable<Result<Secret>> Directory::create_invite(
-    std::optional<UserId> user, Timestamp now, std::chrono::seconds life) {
+    std::optional<UserId> user, Timestamp now, std::chrono::seconds life, Audit audit) {
     Secret token(random_alphanumeric(32));
     store::InviteRow row;
     row.token_hash = sha256_hex(token.reveal());
@@ -98,7 +109,7 @@ awaitable<Result<Secret>> Directory::create_invite(
             state_->invites.erase(hash);
         state_->invites[row.token_hash] = row;
     };
-    const auto written = co_await commit(std::move(mutation));
+    const auto written = co_await commit(with_audit(std::move(mutation), std::move(audit)));
     if (!written)
         co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The user was deleted meanwhile.");
     co_return token;
@@ -121,8 +132,10 @@ awaitable<Result<UserId>> Directory::accept_invite(
     const auto hash = invite->token_hash;
     Mutation mutation;
     UserId id{};
+    std::string owner;
     if (invite->user) {
         id = *invite->user;
+        if (const auto* user = find(id); user != nullptr) owner = user->name().value;
         mutation.write = [hash, id, password_hash](store::Transaction& tx) {
             store::use_invite(tx, hash);
             store::set_user_password(tx, id, password_hash);
@@ -140,6 +153,7 @@ awaitable<Result<UserId>> Directory::accept_invite(
         store::UserRow row;
         row.id = id = ids_.next<UserId>();
         row.name = *name;
+        owner = name->value;
         row.admin = true;
         row.created = now;
         row.cookie_id = random_hex(16);
@@ -153,7 +167,14 @@ awaitable<Result<UserId>> Directory::accept_invite(
             state_->add_users({row});
         };
     }
-    const auto written = co_await commit(std::move(mutation));
+    store::AuditRow audit;
+    audit.at = now;
+    audit.principal = "user:" + owner;
+    audit.action = "user.password";
+    audit.target = owner;
+    audit.permit = "invite";
+    audit.result = "ok";
+    const auto written = co_await commit(with_audit(std::move(mutation), std::move(audit)));
     if (!written) co_return as_exists(written.error(), DirectoryErrc::invite_invalid, invalid.message);
     co_return id;
 }

@@ -78,7 +78,7 @@ Result<void> Directory::may_assign(const NewToken& token) const {
         "Not assigning requested scopes [" + missing + "]: the owner does not have them"};
 }
 
-awaitable<Result<IssuedToken>> Directory::create_token(NewToken token, Timestamp now) {
+awaitable<Result<IssuedToken>> Directory::create_token(NewToken token, Timestamp now, Audit audit) {
     BERTH_CO_CHECK(may_assign(token));
     IssuedToken issued;
     issued.id = ids_.next<TokenId>();
@@ -94,14 +94,14 @@ awaitable<Result<IssuedToken>> Directory::create_token(NewToken token, Timestamp
     row.note = token.note;
     row.created = now;
     row.expires_at = token.expires_at;
-    auto mutation = prepare_token(row);
+    auto mutation = with_audit(prepare_token(row), std::move(audit));
     const auto written = co_await commit(std::move(mutation));
     if (!written)
         co_return as_exists(written.error(), DirectoryErrc::no_such_user, "The owner was deleted meanwhile.");
     co_return issued;
 }
 
-awaitable<Result<void>> Directory::revoke_token(TokenId token) {
+awaitable<Result<void>> Directory::revoke_token(TokenId token, Audit audit) {
     const auto* entry = find(token);
     if (entry == nullptr) co_return Error{DirectoryErrc::no_such_token, "There is no such token."};
     std::vector<TokenId> ids{token};
@@ -119,7 +119,7 @@ awaitable<Result<void>> Directory::revoke_token(TokenId token) {
         for (const auto id : ids)
             state_->remove_token(id);
     };
-    co_return co_await commit(std::move(mutation));
+    co_return co_await commit(with_audit(std::move(mutation), std::move(audit)));
 }
 
 awaitable<Result<void>> Directory::purge_expired(Timestamp now) {

@@ -56,7 +56,8 @@ store::UserRow row_of(const NewUser& user, UserId id, Timestamp now) {
 
 }  // namespace
 
-awaitable<Result<std::vector<UserId>>> Directory::create_users(std::vector<NewUser> users, Timestamp now) {
+awaitable<Result<std::vector<UserId>>> Directory::create_users(
+    std::vector<NewUser> users, Timestamp now, Audit audit) {
     // Whoever creates one of them at the same time makes the whole commit fail; then the rest is tried again.
     constexpr int kTries = 4;
     for (int attempt = 1;; ++attempt) {
@@ -71,9 +72,14 @@ awaitable<Result<std::vector<UserId>>> Directory::create_users(std::vector<NewUs
             ids.push_back(row.id);
         if (rows.empty()) co_return ids;
         const auto shared = std::make_shared<std::vector<store::UserRow>>(std::move(rows));
-        store::Change change = [shared](store::Transaction& tx) {
-            for (const auto& row : *shared)
+        store::Change change = [shared, audit](store::Transaction& tx) {
+            for (const auto& row : *shared) {
                 store::insert(tx, row);
+                if (!audit) continue;
+                auto record = *audit;
+                record.target = row.name.value;
+                store::insert(tx, record);
+            }
         };
         const auto written = co_await store_.commit(std::move(change));
         if (written) {
@@ -84,17 +90,17 @@ awaitable<Result<std::vector<UserId>>> Directory::create_users(std::vector<NewUs
     }
 }
 
-awaitable<Result<UserId>> Directory::create_user(NewUser user, Timestamp now) {
+awaitable<Result<UserId>> Directory::create_user(NewUser user, Timestamp now, Audit audit) {
     const auto name = user.name;
     const Error exists{DirectoryErrc::user_exists, "User " + name.value + " already exists"};
     if (find(name) != nullptr) co_return exists;
     std::vector<NewUser> one{std::move(user)};
-    BERTH_CO_TRY(const auto ids, co_await create_users(std::move(one), now));
+    BERTH_CO_TRY(const auto ids, co_await create_users(std::move(one), now, std::move(audit)));
     if (ids.empty()) co_return exists;
     co_return ids.front();
 }
 
-awaitable<Result<void>> Directory::set_admin(UserId user, bool admin) {
+awaitable<Result<void>> Directory::set_admin(UserId user, bool admin, Audit audit) {
     if (find(user) == nullptr) co_return no_such_user();
     Mutation mutation;
     mutation.write = [user, admin](store::Transaction& tx) { store::set_user_admin(tx, user, admin); };
@@ -102,7 +108,7 @@ awaitable<Result<void>> Directory::set_admin(UserId user, bool admin) {
         if (auto* entry = state_->user(user)) entry->row.admin = admin;
         state_->forget_scopes();
     };
-    co_return co_await commit(std::move(mutation));
+    co_return co_await commit(with_audit(std::move(mutation), std::move(audit)));
 }
 
 awaitable<Result<void>> Directory::set_user_info(UserId user, json::value info) {

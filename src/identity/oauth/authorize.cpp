@@ -201,7 +201,7 @@ AuthorizeOutcome OAuthProvider::check(
 }
 
 awaitable<Result<std::string>> OAuthProvider::issue_code(
-    Authorization authorization, UserId visitor, std::string session_id, Timestamp now) {
+    Authorization authorization, UserId visitor, std::string session_id, Timestamp now, Audit audit) {
     const auto code = random_alphanumeric(30);
     store::OAuthCodeRow row;
     row.code_hash = sha256_hex(code);
@@ -213,7 +213,12 @@ awaitable<Result<std::string>> OAuthProvider::issue_code(
     row.expires_at = now + std::chrono::seconds(300);
     row.code_challenge = authorization.code_challenge;
     row.code_challenge_method = authorization.code_challenge_method;
-    auto mutation = directory_.prepare_code(row);
+    if (audit) {
+        const auto* client = directory_.find_client(row.client_id);
+        audit->target = client == nullptr ? row.client_id : audit_target(directory_, *client);
+        audit->detail = joined(row.scopes);
+    }
+    auto mutation = with_audit(directory_.prepare_code(row), std::move(audit));
     BERTH_CO_CHECK(co_await directory_.commit(std::move(mutation)));
     Parameters added{{"code", code}};
     if (authorization.has_state) added.push_back({"state", authorization.state});

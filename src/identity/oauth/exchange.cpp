@@ -49,6 +49,21 @@ std::optional<TokenRefusal> check_verifier(const store::OAuthCodeRow& code, cons
     return refuse(OAuthErrc::wrong_verifier);
 }
 
+// The client asked and got it, for the rights of the user who let it.
+store::AuditRow audit_of_grant(
+    const Directory& directory, const store::OAuthClientRow& client, const store::TokenRow& row) {
+    store::AuditRow audit;
+    audit.at = row.created;
+    audit.principal = audit_target(directory, client);
+    if (directory.server_of(client)) audit.principal.insert(0, "server:");
+    audit.action = "oauth.token";
+    if (const auto* user = row.user ? directory.find(*row.user) : nullptr) audit.target = user->name().value;
+    audit.permit = "authorization_code";
+    audit.result = "ok";
+    audit.detail = joined(row.scopes);
+    return audit;
+}
+
 }  // namespace
 
 awaitable<Result<TokenOutcome>> OAuthProvider::exchange(Parameters form, bool query_used, Timestamp now) {
@@ -77,13 +92,11 @@ awaitable<Result<TokenOutcome>> OAuthProvider::exchange(Parameters form, bool qu
     grant.body["access_token"] = token;
     grant.body["token_type"] = "Bearer";
     grant.body["expires_in"] = token_life_.count();
-    std::string scope;
-    for (const auto& each : row.scopes)
-        scope += scope.empty() ? each : " " + each;
-    grant.body["scope"] = scope;
+    grant.body["scope"] = joined(row.scopes);
 
+    auto audit = audit_of_grant(directory_, *client, row);
     auto mutation = directory_.prepare_code_use(code->code_hash) + directory_.prepare_token(row);
-    const auto written = co_await directory_.commit(std::move(mutation));
+    const auto written = co_await directory_.commit(with_audit(std::move(mutation), std::move(audit)));
     if (!written) {
         // Somebody was faster with the same code, or signed out meanwhile.
         if (written.error().is(store::StoreErrc::constraint))

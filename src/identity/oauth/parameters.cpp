@@ -22,6 +22,19 @@ std::optional<std::string> duplicate_among(
     return std::nullopt;
 }
 
+std::string joined(const std::vector<std::string>& scopes) {
+    std::string text;
+    for (const auto& each : scopes)
+        text += text.empty() ? each : " " + each;
+    return text;
+}
+
+std::string audit_target(const Directory& directory, const store::OAuthClientRow& client) {
+    if (const auto server = directory.server_of(client)) return server->full_name();
+    if (const auto service = directory.service_of(client)) return "service:" + service->value;
+    return client.identifier;
+}
+
 std::string with_query(const std::string& uri, const Parameters& added) {
     std::string result = uri;
     char separator = uri.find('?') == std::string::npos ? '?' : '&';

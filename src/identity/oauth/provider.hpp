@@ -97,10 +97,12 @@ public:
         const User& visitor,
         const std::optional<std::vector<std::string>>& consented,
         Timestamp now = now_utc()) const;
-    // Stores a code for 300 s; the answer is the Location to send the browser to.
+    // Stores a code for 300 s; the answer is the Location to send the browser to. The record's target and
+    // detail are filled in: for whom, and the scopes.
     awaitable<Result<std::string>> issue_code(
-        Authorization authorization, UserId visitor, std::string session_id, Timestamp now);
-    // `query_used`: the request's URL had a query. The code is used up by success only.
+        Authorization authorization, UserId visitor, std::string session_id, Timestamp now, Audit audit);
+    // `query_used`: the request's URL had a query. The code is used up by success only. A grant has its audit
+    // record, by the client for the user; a refusal has none, for strangers can ask.
     awaitable<Result<TokenOutcome>> exchange(Parameters form, bool query_used, Timestamp now);
 
 private:

@@ -84,7 +84,8 @@ protected:
     // The code of a complete visit.
     std::string code(const Parameters& parameters, UserId visitor, const std::string& session = "s1") {
         const auto location =
-            run(provider_->issue_code(granted(parameters, visitor), visitor, session, kNow)).value();
+            run(provider_->issue_code(granted(parameters, visitor), visitor, session, kNow, std::nullopt))
+                .value();
         const auto begin = location.find("code=") + 5;
         return location.substr(begin, 30);
     }
@@ -124,7 +125,7 @@ TEST_F(OAuthTest, TheOwnerPassesWithoutBeingAsked) {
         authorization.scopes,
         (Texts{
             "access:servers!server=alice/", "read:users:groups!user=alice", "read:users:name!user=alice"}));
-    const auto location = run(provider_->issue_code(authorization, alice_, "s1", kNow)).value();
+    const auto location = run(provider_->issue_code(authorization, alice_, "s1", kNow, std::nullopt)).value();
     EXPECT_TRUE(location.starts_with("/user/alice/oauth_callback?code=")) << location;
     EXPECT_TRUE(location.ends_with("&state=st%20a%26te")) << location;
 }
