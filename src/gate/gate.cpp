@@ -159,14 +159,16 @@ Visit Gate::identify(const http::Request& request, Surface surface, Timestamp no
     }
     visit.session_id = request.cookie(kSessionCookie).value_or("");
     const auto* user = user_of_cookie(request, now, visit);
+    // A session that was ended elsewhere takes its browser's login along.
+    const auto* session = user != nullptr ? directory_.find_session(visit.session_id) : nullptr;
+    if (user != nullptr && (session == nullptr || session->user != user->id())) {
+        visit.login_is_invalid = true;
+        user = nullptr;
+    }
     const bool refused =
         surface == Surface::api && request.method == http::Method::post && !is_json_or_untyped(request);
     if (user && !refused) {
         visit.principal = directory_.principal_of(*user);
-        if (visit.session_id.empty()) {
-            visit.session_id = random_hex(16);
-            visit.session_is_new = true;
-        }
         visit.principal.session_id = visit.session_id;
         visit.xsrf_token = make_xsrf_token(secret_, visit.session_id, user->row.cookie_id);
         if (surface != Surface::server_url) record_activity(visit, now);
@@ -222,9 +224,6 @@ void Gate::add_cookies(
     if (visit.login_is_invalid) {
         set_cookie(response, cleared(kLoginCookie, hub_path_), request);
     }
-    if (visit.session_is_new) {
-        set_cookie(response, cookie_of(kSessionCookie, visit.session_id, base_path_), request);
-    }
     if (renders == Renders::nothing || !navigated(request)) return;
     for (const auto& held : request.cookies(kXsrfCookie)) {
         if (held == visit.xsrf_token && signed_in) return;
@@ -244,7 +243,6 @@ void Gate::sign_in(
     // Never the one from before: whoever planted it would share the session (session fixation).
     visit.session_id = random_hex(16);
     visit.principal.session_id = visit.session_id;
-    visit.session_is_new = false;
     visit.login_is_invalid = false;
     visit.xsrf_token = make_xsrf_token(secret_, visit.session_id, user.row.cookie_id);
     set_cookie(response, cookie_of(kSessionCookie, visit.session_id, base_path_), request);

@@ -36,7 +36,6 @@ struct Visit {
     Surface surface = Surface::page;
     std::string session_id;         // of the browser, "" when it has none
     std::string xsrf_token;         // the one that is valid for this visit
-    bool session_is_new = false;    // the cookie has to be set
     bool login_is_invalid = false;  // the login cookie lies or is too old: to be cleared
 };
 
