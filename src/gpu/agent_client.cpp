@@ -1,6 +1,7 @@
 #include "gpu/agent_client.hpp"
 
 #include "async/deadline.hpp"
+#include "base/program.hpp"
 #include "base/result.hpp"
 
 #include <boost/asio/buffer.hpp>
@@ -50,10 +51,7 @@ struct Pipe {
 // runs on the hub's thread and not in the pool, because the kernel sends the child's death signal when that
 // *thread* ends.
 Result<pid_t> spawn(const std::vector<std::string>& command, int input, int output) {
-    std::vector<char*> argv;
-    for (const auto& word : command)
-        argv.push_back(const_cast<char*>(word.c_str()));  // NOLINT: execve's own type
-    argv.push_back(nullptr);
+    const auto argv = pointers_to(command);
 
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);

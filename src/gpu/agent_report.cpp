@@ -13,6 +13,8 @@ json::object to_json(const GpuProcess& process) {
     put(object, "used", process.used_bytes);
     if (!process.name.empty()) object.emplace("name", process.name);
     if (!process.container.empty()) object.emplace("container", process.container);
+    if (!process.user.empty()) object.emplace("user", process.user);
+    if (!process.server.empty()) object.emplace("server", process.server);
     return object;
 }
 
@@ -70,7 +72,9 @@ GpuProcess process_from(const json::object& object) {
         .pid = small_at(object, "pid").value_or(0),
         .used_bytes = natural_at(object, "used"),
         .name = text_at(object, "name"),
-        .container = text_at(object, "container")};
+        .container = text_at(object, "container"),
+        .user = text_at(object, "user"),
+        .server = text_at(object, "server")};
 }
 
 DeviceReading device_from(const json::object& object) {

@@ -18,7 +18,9 @@ struct GpuProcess {
     std::uint32_t pid = 0;                    // of the host's pid namespace
     std::optional<std::uint64_t> used_bytes;  // nothing: the driver does not know
     std::string name;                         // "" when /proc does not show it
-    std::string container;  // 64 hex digits from its cgroup; "" when it is in none (gpu.md B.6)
+    std::string container;    // 64 hex digits from its cgroup; "" when it is in none (gpu.md B.6)
+    std::string user = {};    // whose it is, as this machine names them; "" when that cannot be seen
+    std::string server = {};  // "INSTANCE/NUMBER" of the local spawner's mark on it or an ancestor; "" none
 };
 
 struct DeviceReading {

@@ -1,12 +1,35 @@
 #include "gpu/allocator_facade.hpp"
 
+#include "base/json.hpp"
 #include "gpu/device_rows.hpp"
 #include "store/queries.hpp"
+#include "store/settings.hpp"
 
 #include <algorithm>
 
 namespace berth::gpu {
 namespace {
+
+const std::string kListSetting = "facade_list";
+
+std::string text_of_list(const std::vector<DeviceUuid>& uuids) {
+    json::array list;
+    for (const auto& uuid : uuids)
+        list.emplace_back(uuid.value);
+    return json::serialize(list);
+}
+
+std::optional<std::vector<DeviceUuid>> list_of_text(const std::string& text) {
+    const auto parsed = parse_json(text);
+    const auto* list = parsed ? parsed->if_array() : nullptr;
+    if (list == nullptr) return std::nullopt;
+    std::vector<DeviceUuid> uuids;
+    for (const auto& each : *list) {
+        if (!each.is_string()) return std::nullopt;
+        uuids.emplace_back(std::string(each.get_string()));
+    }
+    return uuids;
+}
 
 bool contains(const std::vector<DeviceUuid>& list, const DeviceUuid& uuid) {
     return std::find(list.begin(), list.end(), uuid) != list.end();
@@ -61,19 +84,43 @@ AllocatorFacade::Populated AllocatorFacade::populate(const std::vector<DeviceUui
     return {.members = std::move(distinct), .rows = std::move(rows)};
 }
 
+Result<void> AllocatorFacade::restore(store::Store& store) {
+    BERTH_TRY(const auto kept, store.setting(kListSetting));
+    if (!kept) return {};
+    const auto list = list_of_text(*kept);
+    if (!list) {
+        // Not every device instead: somebody left some of them out on purpose.
+        return Error{
+            store::StoreErrc::unavailable,
+            "The allocator's list of GPUs in the database cannot be read. Restore a backup, or delete the "
+            "row "
+            "facade_list of the table settings and populate the allocator again.",
+            *kept};
+    }
+    set_members(*list);
+    leases_.sync(inventory_);
+    return {};
+}
+
+void AllocatorFacade::set_members(const std::vector<DeviceUuid>& uuids) {
+    members_ = uuids;
+    inventory_.add_facade_devices(uuids);
+    forget_left_out();
+}
+
 // Meanwhile a device to be removed may have been leased: then it stays, and settle() sees to its row.
 void AllocatorFacade::apply(const Populated& durable) {
-    members_ = durable.members;
-    inventory_.add_facade_devices(durable.members);
-    forget_left_out();
+    set_members(durable.members);
     inventory_.settle(durable.rows);
     leases_.sync(inventory_);
 }
 
 awaitable<Result<void>> AllocatorFacade::commit_populated(
     store::Store& store, Populated populated, store::AuditRow audit) {
-    store::Change change = [rows = populated.rows, audit](store::Transaction& t) {
+    auto list = text_of_list(populated.members);
+    store::Change change = [rows = populated.rows, list = std::move(list), audit](store::Transaction& t) {
         write(t, rows);
+        store::put_setting(t, kListSetting, list);
         store::insert(t, audit);
     };
     BERTH_CO_CHECK(co_await store.commit(std::move(change)));
@@ -152,6 +199,24 @@ awaitable<Result<void>> AllocatorFacade::commit_ended(
     apply(ended);
     // The leases have ended either way; rows of forgotten devices that could not be deleted go next time.
     (void)co_await write_changes(store, inventory_);
+    co_return Result<void>{};
+}
+
+awaitable<Result<void>> AllocatorFacade::move_ends(store::Store& store, std::chrono::microseconds by) {
+    std::vector<store::LeaseRow> rows;
+    for (const auto& [id, row] : leases_.all()) {
+        if (!may_end(row) || !row.expires_at) continue;
+        rows.push_back(row);
+        *rows.back().expires_at += by;
+    }
+    const EndingLeases untouched(*this, rows);  // by others, until this is durable
+    store::Change change = [rows](store::Transaction& t) {
+        for (const auto& row : rows)
+            store::update(t, row);
+    };
+    BERTH_CO_CHECK(co_await store.commit(std::move(change)));
+    for (const auto& row : rows)
+        leases_.apply(row);
     co_return Result<void>{};
 }
 

@@ -4,7 +4,8 @@
 // are anonymous and have a time to live, since callers of the seed never release. Hub strand only; the caller
 // commits what comes back.
 //
-// Until populate() is called (also after a restart) the list is every device the hub knows, in device order.
+// Until populate() is called for the first time the list is every device the hub knows, in device order. The
+// list is kept in the store's settings: one text, always replaced as a whole.
 #pragma once
 
 #include "async/awaitable.hpp"
@@ -51,6 +52,10 @@ class AllocatorFacade {
 public:
     AllocatorFacade(Inventory& inventory, Leases& leases, store::Ids& ids, std::chrono::seconds time_to_live);
 
+    // The list that a hub before us committed, once the leases are restored; then Inventory::take_changes()
+    // is to be committed. Blocks. Error: StoreErrc::unavailable, also for a list that cannot be read.
+    Result<void> restore(store::Store& store);
+
     // Makes this the list; idempotent. Known devices keep their counters; those left out get no new façade
     // lease and are forgotten when their last lease ends. populate() changes nothing that anybody sees; the
     // rows are committed, then apply() makes it so, and then Inventory::take_changes() is committed.
@@ -81,12 +86,16 @@ public:
     awaitable<Result<void>> commit_ended(
         store::Store& store, EndingLeases ended, std::optional<store::AuditRow> audit);
 
+    // The wall clock was set by so much: the ends of its leases move with it. Error: StoreErrc::unavailable.
+    awaitable<Result<void>> move_ends(store::Store& store, std::chrono::microseconds by);
+
     // Live leases on each device of the list, in its order; those left out but still leased follow.
     std::vector<std::pair<DeviceUuid, std::uint32_t>> list() const;
 
 private:
     friend class EndingLeases;
     std::vector<DeviceUuid> members() const;
+    void set_members(const std::vector<DeviceUuid>& uuids);
     bool may_end(const store::LeaseRow& row) const;
     std::vector<DeviceUuid> left_out(const std::vector<DeviceUuid>& members) const;
     void forget_left_out();

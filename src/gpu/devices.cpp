@@ -283,6 +283,23 @@ bool Inventory::expire_suspicions(Timestamp now) {
     return any_ended;
 }
 
+std::vector<DeviceUuid> Inventory::meant_by(const std::vector<std::string>& claims) const {
+    std::vector<DeviceUuid> devices;
+    std::uint32_t position = 0;
+    for (const DeviceStatus& device : devices_) {
+        if (device.facade_only) continue;
+        const auto index =
+            std::to_string(device.reading && device.reading->index ? *device.reading->index : position);
+        ++position;
+        const bool meant = std::any_of(claims.begin(), claims.end(), [&](const std::string& claim) {
+            return claim == "*" || claim == device.row.uuid.value || claim == index ||
+                   (!device.path.empty() && claim == device.path);
+        });
+        if (meant) devices.push_back(device.row.uuid);
+    }
+    return devices;
+}
+
 RowChanges Inventory::plan_facade_devices(
     const std::vector<DeviceUuid>& uuids, std::vector<DeviceUuid> removals) {
     RowChanges plan{.upserts = {}, .removals = std::move(removals), .revision = ++revision_};

@@ -42,6 +42,14 @@ struct DeviceStatus {
     bool eligible() const { return health == Health::healthy && !row.cordoned; }
 };
 
+// Something that is none of ours and uses devices of this machine: a container that somebody started by hand,
+// or a process.
+struct ExternalUse {
+    std::string name;
+    std::vector<DeviceUuid> devices;
+    bool operator==(const ExternalUse&) const = default;
+};
+
 // Device rows on their way to the store (gpu/device_rows.hpp writes them).
 struct RowChanges {
     std::vector<store::DeviceRow> upserts;
@@ -79,6 +87,13 @@ public:
     // The last error the agent told, until a snapshot follows; for the board and `berth doctor`.
     const std::optional<AgentError>& agent_error() const { return agent_error_; }
     std::string_view driver_version() const { return driver_version_; }
+
+    // What the backend and the readings said last of foreign users. Leases::sync() follows.
+    void set_external(std::vector<ExternalUse> uses) { external_ = std::move(uses); }
+    const std::vector<ExternalUse>& external() const { return external_; }
+    // The devices meant by a UUID, an index, a device node or "*" (spawn::Foreign); unknown ones are left
+    // out.
+    std::vector<DeviceUuid> meant_by(const std::vector<std::string>& claims) const;
     bool simulated() const { return options_.simulated; }
 
     // An administrator's switch: a cordoned device keeps its leases and gets no new one. plan_cordon()
@@ -128,6 +143,7 @@ private:
     std::optional<Timestamp> stale_since_;
     std::optional<AgentError> agent_error_;
     std::string driver_version_;
+    std::vector<ExternalUse> external_;
 };
 
 }  // namespace berth::gpu

@@ -58,12 +58,18 @@ Leases::Leases(const config::GpuOptions& options, NameOfUser name_of_user)
     : factor_(options.oversubscription), name_of_user_(std::move(name_of_user)) {}
 
 void Leases::sync(const Inventory& inventory) {
+    std::unordered_map<DeviceUuid, std::uint32_t> external;
+    for (const auto& use : inventory.external()) {
+        for (const auto& uuid : use.devices)
+            ++external[uuid];
+    }
     for (const DeviceStatus& device : inventory.devices()) {
         ledger_.put(
             {.uuid = device.row.uuid,
              .capacity = static_cast<std::uint32_t>(device.row.capacity),
              .eligible = device.eligible(),
-             .by_name_only = device.facade_only});
+             .by_name_only = device.facade_only,
+             .external = external[device.row.uuid]});
     }
     for (const auto& view : ledger_.devices()) {
         if (!inventory.find(view.device.uuid)) ledger_.remove(view.device.uuid);
@@ -124,7 +130,9 @@ Result<Leases::Granted> Leases::adopt(
     Timestamp now) {
     for (const auto& uuid : devices) {
         const auto view = ledger_.find(uuid);
-        if (view && view->leases > 0) {
+        const bool room =
+            !view || view->leases == 0 || (!view->exclusively_held && view->leases < view->device.capacity);
+        if (!room) {
             return Error{DeviceErrc::none_free, "GPU " + uuid.value + " is held by another lease."};
         }
     }
@@ -135,6 +143,28 @@ Result<Leases::Granted> Leases::adopt(
     insert(row);
     claims_.insert(id);
     return Granted{.row = std::move(row), .claim = DeviceLease(*this, id)};
+}
+
+DeviceLease Leases::book(
+    LeaseId id,
+    std::optional<UserId> user,
+    ServerId server,
+    std::int64_t generation,
+    const std::vector<DeviceUuid>& devices,
+    Timestamp now) {
+    LeaseRow row = new_row(id, now);
+    row.user = user;
+    row.server = server;
+    row.generation = generation;
+    row.exclusive = factor_ == 1;
+    row.state = LeaseState::draining;
+    for (const auto& uuid : devices) {
+        if (ledger_.find(uuid)) row.devices.push_back(uuid);
+    }
+    if (row.devices.empty() || !ledger_.restore(id, sharing_of(row), row.devices)) return {};
+    insert(row);
+    claims_.insert(id);
+    return {*this, id};
 }
 
 Result<Leases::Granted> Leases::grant(LeaseRow row, const DeviceRequest& request) {

@@ -85,13 +85,23 @@ public:
     Result<Granted> reserve_anonymous(
         LeaseId id, const DeviceRequest& request, Timestamp now, Timestamp expires_at);
     // Books exactly these devices although the store did not know: a container found without a live lease,
-    // whose devices are all free (gpu.md E.9). Errors: none_free, unknown_device, already_exists.
+    // on whose devices there is room (gpu.md E.9). Errors: none_free, unknown_device, already_exists.
     Result<Granted> adopt(
         LeaseId id,
         UserId user,
         ServerId server,
         std::int64_t generation,
         std::vector<DeviceUuid> devices,
+        Timestamp now);
+
+    // Books the devices of something that is being removed, over any limit, for as long as the claim lives.
+    // In memory only: the next hub finds it again. Unknown devices are left out.
+    DeviceLease book(
+        LeaseId id,
+        std::optional<UserId> user,
+        ServerId server,
+        std::int64_t generation,
+        const std::vector<DeviceUuid>& devices,
         Timestamp now);
 
     // The steps; each returns the row to commit and then to apply(). Errors: unknown_lease, wrong_state.

@@ -2,6 +2,7 @@
 // is what the leases said, and new Leases made of it say the same.
 #include "async/run_to_end.hpp"
 #include "base/random.hpp"
+#include "gpu/allocator_facade.hpp"
 #include "gpu/device_rows.hpp"
 #include "gpu/leases.hpp"
 #include "store/queries.hpp"
@@ -164,6 +165,54 @@ TEST_F(LeasesStore, WhatItLoadsIsWhatTheLeasesSaid) {
     EXPECT_GT(granted_, 300);
     EXPECT_GT(not_committed_, 20);
     EXPECT_GT(reopened, 30);
+}
+
+TEST_F(LeasesStore, AClockThatIsSetMovesTheEndsOfTheFacadesLeases) {
+    open();
+    AllocatorFacade facade(*inventory_, *leases_, *ids_, 60s);
+    auto granted = facade.request(kNow);
+    ASSERT_TRUE(granted);
+    store::Change change = [row = granted->row](store::Transaction& t) { store::insert(t, row); };
+    ASSERT_TRUE(run_to_end(store_->commit(std::move(change))));
+    std::move(granted->claim).keep();
+    ASSERT_TRUE(run_to_end(facade.move_ends(*store_, 10h)));
+    EXPECT_TRUE(facade.expire(kNow + 10h).empty()) << "the clock says ten hours more, and no time has passed";
+    open();
+    ASSERT_EQ(leases_->all().size(), 1U);
+    EXPECT_EQ(leases_->all().begin()->second.expires_at, kNow + 10h + 60s);
+}
+
+TEST_F(LeasesStore, TheFacadesListIsThatOfTheHubBefore) {
+    using Uuids = std::vector<DeviceUuid>;
+    auto restored = [this] {
+        open();
+        AllocatorFacade facade(*inventory_, *leases_, *ids_, 60s);
+        EXPECT_TRUE(facade.restore(*store_));
+        Uuids listed;
+        for (const auto& [uuid, count] : facade.list())
+            listed.push_back(uuid);
+        return listed;
+    };
+    auto populate = [this](const Uuids& uuids) {
+        AllocatorFacade facade(*inventory_, *leases_, *ids_, 60s);
+        auto populated = facade.populate(uuids);
+        store::AuditRow audit;
+        audit.at = kNow;
+        EXPECT_TRUE(run_to_end(facade.commit_populated(*store_, std::move(populated), audit)));
+    };
+    EXPECT_EQ(restored().size(), 5U) << "every device, while nobody said anything else";
+    const Uuids some{DeviceUuid("GPU-new"), DeviceUuid("GPU-b"), DeviceUuid("GPU-a")};
+    populate(some);
+    EXPECT_EQ(restored(), some) << "in its order";
+    options_.devices.erase(options_.devices.begin());  // GPU-a
+    EXPECT_EQ(restored(), some) << "and at its word";
+    populate({});
+    EXPECT_EQ(restored(), Uuids{});
+    ASSERT_TRUE(store_->put_setting("facade_list", "[1]"));
+    AllocatorFacade facade(*inventory_, *leases_, *ids_, 60s);
+    const auto refused = facade.restore(*store_);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().detail, "[1]");
 }
 
 }  // namespace

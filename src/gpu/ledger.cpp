@@ -80,7 +80,7 @@ void Ledger::gather(const DeviceRequest& request) {
         if (!slot.device.eligible) return;
         ++seen_.eligible;
         if (fits(slot, request.sharing)) {
-            candidates_.push_back({.leases = slot.leases, .order = order, .slot = at});
+            candidates_.push_back({.leases = slot.leases + slot.device.external, .order = order, .slot = at});
         } else if (slot.device.capacity > 1 && slot.exclusive_leases > 0) {
             ++seen_.kept_for_one;
         }

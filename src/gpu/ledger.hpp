@@ -43,6 +43,7 @@ struct Device {
     bool eligible = true;        // healthy, not cordoned, still present
     bool by_name_only =
         false;  // given only to requests whose `among` names it: devices that only the façade knows
+    std::uint32_t external = 0;  // users that are none of ours: counted as leases when devices are compared
 };
 
 struct DeviceRequest {
@@ -60,9 +61,9 @@ public:
     // Removes it; false while leases are on it (it is made ineligible instead) or when it is unknown.
     bool remove(const DeviceUuid& uuid);
 
-    // Chooses by (live leases on it, device order) among eligible devices with room; books them under `id`.
-    // The answer is in device order. Errors: no_devices, more_than_exist, none_free, not_enough_free,
-    // not_shareable, already_exists, nothing_asked; then nothing is changed.
+    // Chooses by (live leases and external users on it, device order) among eligible devices with room; books
+    // them under `id`. The answer is in device order. Errors: no_devices, more_than_exist, none_free,
+    // not_enough_free, not_shareable, already_exists, nothing_asked; then nothing is changed.
     Result<std::vector<DeviceUuid>> acquire(LeaseId id, const DeviceRequest& request);
     // Books exactly these devices, over any limit: for leases that exist already (recovery, adoption).
     // Errors: already_exists, unknown_device; then nothing is changed.

@@ -2,7 +2,13 @@
 
 #include "gpu/nvml_abi.hpp"
 
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
 #include <cctype>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +56,24 @@ std::size_t stride_of(
 std::string text_of_file(const std::string& path) {
     std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Entries end in NUL.
+std::string value_of(std::string_view environment, std::string_view name) {
+    while (!environment.empty()) {
+        const auto entry = environment.substr(0, environment.find('\0'));
+        if (entry.starts_with(name)) return std::string(entry.substr(name.size()));
+        environment.remove_prefix(std::min(environment.size(), entry.size() + 1));
+    }
+    return {};
+}
+
+// 0 when it is gone. The name in parentheses may itself hold spaces and parentheses.
+std::uint32_t parent_of(std::uint32_t pid) {
+    const auto stat = text_of_file("/proc/" + std::to_string(pid) + "/stat");
+    const auto name_end = stat.rfind(')');
+    if (name_end == std::string::npos || name_end + 4 > stat.size()) return 0;
+    return static_cast<std::uint32_t>(std::strtoul(stat.c_str() + name_end + 4, nullptr, 10));
 }
 
 }  // namespace
@@ -100,6 +124,25 @@ std::string name_of_process(std::uint32_t pid) {
     while (!name.empty() && name.back() == '\n')
         name.pop_back();
     return name;
+}
+
+std::string user_of_process(std::uint32_t pid) {
+    struct stat folder{};
+    if (::stat(("/proc/" + std::to_string(pid)).c_str(), &folder) != 0) return {};
+    std::array<char, 4096> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    ::getpwuid_r(folder.st_uid, &entry, buffer.data(), buffer.size(), &found);
+    return found != nullptr ? found->pw_name : std::to_string(folder.st_uid);
+}
+
+std::string server_of_process(std::uint32_t pid) {
+    constexpr int kMostAncestors = 64;
+    for (int i = 0; pid > 1 && i < kMostAncestors; ++i, pid = parent_of(pid)) {
+        auto server = value_of(text_of_file("/proc/" + std::to_string(pid) + "/environ"), "BERTH_SERVER=");
+        if (!server.empty()) return server;
+    }
+    return {};
 }
 
 }  // namespace berth::gpu

@@ -1,6 +1,6 @@
 // Reading NVML's process lists although their entries had 16, 24 and 32 bytes under one symbol name (gpu.md
-// B.5), and finding the container of a process (gpu.md B.6). Pure but for container_of() and
-// name_of_process().
+// B.5), and finding whose a process is: its container (gpu.md B.6), its user, its server. Pure but for what
+// takes a pid, which looks into /proc.
 #pragma once
 
 #include "gpu/agent_report.hpp"
@@ -29,5 +29,9 @@ std::string container_in(std::string_view cgroup);
 bool process_exists(std::uint32_t pid);
 std::string container_of(std::uint32_t pid);
 std::string name_of_process(std::uint32_t pid);
+std::string user_of_process(std::uint32_t pid);  // the number when the account has no name
+// What the local spawner gave to each process that it started, as the environment variable BERTH_SERVER; of
+// the process itself or of the nearest ancestor that began with one, for kernels and their children.
+std::string server_of_process(std::uint32_t pid);
 
 }  // namespace berth::gpu

@@ -164,6 +164,8 @@ void Scanner::read_processes(Handle device, DeviceReading& reading) {
     for (GpuProcess& process : reading.processes) {
         process.name = name_of_process(process.pid);
         process.container = container_of(process.pid);
+        process.user = user_of_process(process.pid);
+        process.server = server_of_process(process.pid);
     }
 }
 
