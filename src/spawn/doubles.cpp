@@ -39,6 +39,7 @@ awaitable<Result<void>> MemorySpawner::verify(StartPlan plan, SpawnState, Deadli
 
 awaitable<Result<void>> MemorySpawner::stop(StartPlan plan, SpawnState, Deadline) {
     BERTH_CO_CHECK(reachable());
+    if (!removable_) co_return Error{SpawnErrc::start_timeout, "It did not go in time."};
     const auto it = entries_.find({plan.instance, number_of(plan.server)});
     if (it != entries_.end() && it->second.plan.generation <= plan.generation) entries_.erase(it);
     co_return Result<void>{};
@@ -51,40 +52,65 @@ awaitable<Result<Status>> MemorySpawner::poll(StartPlan plan, SpawnState, Deadli
     if (it != entries_.end()) {
         status.liveness = it->second.liveness;
         if (status.liveness == Liveness::gone) status.exit_code = 137;
+        if (status.liveness == Liveness::gone) status.finished = finished;
     }
     co_return status;
 }
 
-awaitable<Result<std::vector<Found>>> MemorySpawner::list(std::string instance, Deadline) {
+awaitable<Result<std::string>> MemorySpawner::log(StartPlan, SpawnState, std::size_t, Deadline) {
     BERTH_CO_CHECK(reachable());
-    std::vector<Found> all;
+    co_return std::string();
+}
+
+awaitable<Result<Secret>> MemorySpawner::token_of(StartPlan plan, SpawnState, Deadline) {
+    BERTH_CO_CHECK(reachable());
+    const auto it = entries_.find({plan.instance, number_of(plan.server)});
+    if (it == entries_.end()) co_return Error{SpawnErrc::exited_early, "It is gone."};
+    const auto token = it->second.plan.environment.find("JUPYTERHUB_API_TOKEN");
+    if (token == it->second.plan.environment.end())
+        co_return Error{SpawnErrc::exited_early, "It has no token."};
+    co_return Secret(token->second);
+}
+
+awaitable<Result<Listing>> MemorySpawner::list(std::string instance, ListOf what, Deadline) {
+    ++lists;
+    BERTH_CO_CHECK(reachable());
+    Listing listing;
+    if (what == ListOf::machine) listing.foreign = foreign;
     for (const auto& [id, entry] : entries_) {
         if (id.first != instance) continue;
         const auto& plan = entry.plan;
-        Endpoint endpoint{entry.liveness == Liveness::running ? url : "", json::object{{"id", id.second}}};
-        all.push_back(
+        Endpoint endpoint{
+            entry.liveness == Liveness::running ? entry.moved_to.value_or(url) : "",
+            json::object{{"id", id.second}}};
+        listing.found.push_back(
             {plan.server,
              plan.generation,
              plan.key,
              entry.liveness,
              plan.devices,
              plan.object_name(),
-             std::move(endpoint)});
+             std::move(endpoint),
+             std::nullopt});
     }
-    co_return all;
+    co_return listing;
 }
 
-awaitable<> MemorySpawner::watch(std::string instance, OnGone on_gone, std::function<void()>) {
+awaitable<> MemorySpawner::watch(std::string instance, Watcher watcher) {
     (void)instance;
     for (;;) {
         while (events_.empty())
             co_await happened_.wait();
         const auto events = std::exchange(events_, {});
         for (const auto& event : events) {
+            if (event.moved_to) {
+                watcher.moved(event.server, event.generation, *event.moved_to);
+                continue;
+            }
             Status status;
             status.exit_code = 137;
             status.last_log_lines = "Killed";
-            on_gone(event.server, event.generation, std::move(status));
+            watcher.gone(event.server, event.generation, std::move(status));
         }
     }
 }
@@ -94,6 +120,15 @@ void MemorySpawner::kill(ServerId server) {
         if (id.second != number_of(server) || entry.liveness == Liveness::gone) continue;
         entry.liveness = Liveness::gone;
         events_.push_back({server, entry.plan.generation});
+    }
+    happened_.notify_all();
+}
+
+void MemorySpawner::move(ServerId server, std::string to) {
+    for (auto& [id, entry] : entries_) {
+        if (id.second != number_of(server) || entry.liveness == Liveness::gone) continue;
+        entry.moved_to = to;
+        events_.push_back({server, entry.plan.generation, to});
     }
     happened_.notify_all();
 }

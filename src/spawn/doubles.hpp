@@ -27,25 +27,36 @@ public:
     awaitable<Result<void>> verify(StartPlan plan, SpawnState state, Deadline deadline) override;
     awaitable<Result<void>> stop(StartPlan plan, SpawnState state, Deadline deadline) override;
     awaitable<Result<Status>> poll(StartPlan plan, SpawnState state, Deadline deadline) override;
-    awaitable<Result<std::vector<Found>>> list(std::string instance, Deadline deadline) override;
-    awaitable<> watch(std::string instance, OnGone on_gone, std::function<void()> on_gap) override;
+    awaitable<Result<std::string>> log(
+        StartPlan plan, SpawnState state, std::size_t lines, Deadline deadline) override;
+    awaitable<Result<Listing>> list(std::string instance, ListOf what, Deadline deadline) override;
+    awaitable<Result<Secret>> token_of(StartPlan plan, SpawnState state, Deadline deadline) override;
+    awaitable<> watch(std::string instance, Watcher watcher) override;
 
     // For tests: ends a server behind the hub's back; makes every call fail as if the backend were down.
     void kill(ServerId server);
+    // It runs on, at `to`; "": nowhere.
+    void move(ServerId server, std::string to);
     void set_reachable(bool reachable);
+    void set_removable(bool removable) { removable_ = removable; }  // false: stop() fails as a hung backend's
     std::size_t running() const;
     const std::vector<StartPlan>& started() const { return started_; }  // every plan that start() was given
 
     std::string url = "http://127.0.0.1:9";  // what start() answers
+    std::vector<Foreign> foreign;            // what list() says beside ours
+    std::optional<Timestamp> finished;       // when what was killed ended
+    std::size_t lists = 0;                   // calls of list()
 
 protected:
     struct Entry {
         StartPlan plan;
         Liveness liveness = Liveness::running;
+        std::optional<std::string> moved_to = {};
     };
     struct Event {
         ServerId server{};
         std::int64_t generation = 0;
+        std::optional<std::string> moved_to = {};  // none: it is gone
     };
     Result<void> reachable() const;
 
@@ -53,6 +64,7 @@ protected:
     std::vector<Event> events_;
     Notifier happened_;
     bool reachable_ = true;
+    bool removable_ = true;
     std::vector<StartPlan> started_;
 };
 

@@ -5,9 +5,6 @@
 namespace berth::spawn {
 namespace {
 
-constexpr std::size_t kMostLines = 20;
-constexpr std::size_t kMostBytes = 4096;
-
 // Length of the terminal's control sequence that begins at text[i] (ECMA-48 §5.4), or 0.
 std::size_t control_sequence(std::string_view text, std::size_t i) {
     if (text[i] != '\x1b') return 0;
@@ -40,17 +37,17 @@ std::string printable(std::string_view line) {
 
 }  // namespace
 
-std::string last_lines(std::string_view log) {
+std::string last_lines(std::string_view log, std::size_t most_lines, std::size_t most_bytes) {
     std::string out;
     std::size_t lines = 0;
-    while (!log.empty() && lines < kMostLines) {
+    while (!log.empty() && lines < most_lines) {
         const auto newline = log.rfind('\n');
         const auto line = newline == std::string_view::npos ? log : log.substr(newline + 1);
         log = newline == std::string_view::npos ? std::string_view{} : log.substr(0, newline);
         std::string text = printable(line);
         if (text.empty()) continue;
-        if (out.size() + text.size() + 1 > kMostBytes) {
-            if (out.empty()) out = ellipsized(text, kMostBytes - 4);
+        if (out.size() + text.size() + 1 > most_bytes) {
+            if (out.empty()) out = ellipsized(text, most_bytes - 4);
             break;
         }
         out = out.empty() ? text : text + "\n" + out;

@@ -6,8 +6,7 @@
 
 namespace berth::spawn {
 
-// The last 20 lines, at most 4 KiB, without colours and control characters; bytes that are no UTF-8 become
-// '?'.
-std::string last_lines(std::string_view log);
+// The last lines, without colours and control characters; bytes that are no UTF-8 become '?'.
+std::string last_lines(std::string_view log, std::size_t most_lines = 20, std::size_t most_bytes = 4096);
 
 }  // namespace berth::spawn

@@ -10,6 +10,7 @@
 #include "base/json.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "base/units.hpp"
 #include "config/options.hpp"
 
 #include <functional>
@@ -54,6 +55,7 @@ struct StartPlan {
     std::map<std::string, std::string>
         environment;             // complete, hub-protocol §1; holds the API token: not stored
     std::string service_prefix;  // "/user/ann/": the path the server answers under
+    bool lab_notice = false;     // give its JupyterLab the hub's notices (spawn/lab_notice.hpp); not stored
 
     std::string object_name() const;  // "berth-ann" / "berth-ann--gpu" after docker.name_template, escaped
     // Without environment and other secrets: what the row keeps, enough to find and remove the object.
@@ -71,7 +73,8 @@ struct Status {
     Liveness liveness = Liveness::gone;
     std::optional<int> exit_code;
     bool out_of_memory = false;
-    std::string last_log_lines;  // when gone; at most 4 KiB, for the person
+    std::optional<Timestamp> finished;  // when it ended, by the backend's clock, where it knows
+    std::string last_log_lines;         // when gone; at most 4 KiB, for the person
 };
 
 // What the backend holds, by its labels; for reconciliation.
@@ -82,13 +85,41 @@ struct Found {
     Liveness liveness = Liveness::gone;
     std::vector<DeviceUuid> devices;
     std::string object_name;
-    Endpoint endpoint;  // url empty when it is not running
+    Endpoint endpoint;  // url empty when it is not running, or runs and has lost its network
+    std::optional<Timestamp> created;
+};
+
+// Something that runs there, is not ours and was given GPUs: counted and shown, never touched.
+struct Foreign {
+    std::string name;
+    // As it was asked for: a UUID, an index ("0"), a device node ("/dev/nvidia0"), or "*" for every device.
+    std::vector<std::string> devices;
+    std::string id = {};  // of the container, as processes in it show it
+};
+
+struct Listing {
+    std::vector<Found> found;
+    std::vector<Foreign> foreign;
+};
+enum class ListOf {
+    ours,
+    machine,  // and what is foreign
 };
 
 // Steps as they happen, for the progress stream: percent 1..90 and a sentence in plain text.
 using Progress = std::function<void(int percent, std::string message)>;
 // Somebody's container ended (or was killed); the server and generation from its labels.
 using OnGone = std::function<void(ServerId server, std::int64_t generation, Status status)>;
+// It runs on, and is reached somewhere else now. Url empty: nowhere, and its old address may be given to
+// another.
+using OnMoved = std::function<void(ServerId server, std::int64_t generation, std::string url)>;
+
+// What watch() tells. All are set.
+struct Watcher {
+    OnGone gone;
+    OnMoved moved;
+    std::function<void()> gap;  // events may have been missed
+};
 
 class Spawner {
 public:
@@ -115,11 +146,17 @@ public:
     // then it may still be there.
     virtual awaitable<Result<void>> stop(StartPlan plan, SpawnState state, Deadline deadline) = 0;
     virtual awaitable<Result<Status>> poll(StartPlan plan, SpawnState state, Deadline deadline) = 0;
-    // Everything with our instance label, in one call. Error: backend_unreachable.
-    virtual awaitable<Result<std::vector<Found>>> list(std::string instance, Deadline deadline) = 0;
-    // Calls `on_gone` as servers end, for ever; reconnects by itself. `on_gap` is called whenever events may
-    // have been missed. Ends only by cancellation.
-    virtual awaitable<> watch(std::string instance, OnGone on_gone, std::function<void()> on_gap) = 0;
+    // The last lines that the server wrote, oldest first, for its owner; "" when the backend has none any
+    // more. Errors: backend_unreachable, backend_failed.
+    virtual awaitable<Result<std::string>> log(
+        StartPlan plan, SpawnState state, std::size_t lines, Deadline deadline) = 0;
+    // Everything with our instance label, in one call. What is foreign is looked at closer, once each, as far
+    // as there is time. Error: backend_unreachable.
+    virtual awaitable<Result<Listing>> list(std::string instance, ListOf what, Deadline deadline) = 0;
+    // The API token that the object was started with, for one that the store knows nothing of.
+    virtual awaitable<Result<Secret>> token_of(StartPlan plan, SpawnState state, Deadline deadline) = 0;
+    // Tells the watcher what happens, for ever; reconnects by itself. Ends only by cancellation.
+    virtual awaitable<> watch(std::string instance, Watcher watcher) = 0;
 };
 
 }  // namespace berth::spawn

@@ -36,9 +36,9 @@ protected:
     }
     void TearDown() override {
         if (!subject.unavailable().empty()) return;
-        auto left = harness.run(spawner().list(plan(1).instance, soon()));
+        auto left = harness.run(spawner().list(plan(1).instance, ListOf::ours, soon()));
         if (!left) return;
-        for (const auto& found : *left) {
+        for (const auto& found : left->found) {
             auto leftover = plan(number_of(found.server), found.generation);
             (void)harness.run(spawner().stop(leftover, found.endpoint.state, soon()));
         }
@@ -61,9 +61,9 @@ protected:
         return status ? status->liveness : Liveness::gone;
     }
     std::vector<Found> found() {
-        auto all = harness.run(spawner().list(plan(1).instance, soon()));
+        auto all = harness.run(spawner().list(plan(1).instance, ListOf::ours, soon()));
         EXPECT_TRUE(all) << all.error().message;
-        return all ? *all : std::vector<Found>{};
+        return all ? all->found : std::vector<Found>{};
     }
     bool answers(const std::string& url) {
         http::Client client(net::parse_http_url(url)->endpoint);
@@ -199,8 +199,8 @@ TYPED_TEST_P(StartingSpawnerContract, WatchReportsAKill) {
         EXPECT_EQ(status.liveness, Liveness::gone);
         gone.emplace_back(server, generation);
     };
-    auto on_gap = [&] { connected = true; };
-    this->harness.scope.spawn("watch", OnStop::cancel, this->spawner().watch(plan.instance, on_gone, on_gap));
+    Watcher watcher{on_gone, [](ServerId, std::int64_t, const std::string&) {}, [&] { connected = true; }};
+    this->harness.scope.spawn("watch", OnStop::cancel, this->spawner().watch(plan.instance, watcher));
     this->harness.run_until([&] { return connected; }, 1s);
     const auto endpoint = this->start(plan);
     ASSERT_TRUE(endpoint) << endpoint.error().message;

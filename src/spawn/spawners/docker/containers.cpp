@@ -81,6 +81,9 @@ void read_state(const json::object& state, Inspected& container) {
     container.out_of_memory = bool_at(state, "OOMKilled").value_or(false);
     container.pid = int_at(state, "Pid").value_or(0);
     const auto status = string_at(state, "Status").value_or("");
+    const auto finished = parse_rfc3339(string_at(state, "FinishedAt").value_or(""));
+    const bool has_ended = finished && *finished > Timestamp{};  // the engine writes year 1 for "never"
+    if (!container.running && has_ended) container.finished = finished;
     if (!container.running && status != "created") {
         container.exit_code = static_cast<int>(int_at(state, "ExitCode").value_or(0));
     }
@@ -127,13 +130,46 @@ std::optional<Found> found_from_list(
     found.object_name = names.empty() ? *id : without_slash(names.front());
     found.devices = uuids_in(string_at(*labels, label::kGpu).value_or(""));
     found.endpoint.state = state_of(*id, found.object_name);
+    if (const auto created = int_at(entry, "Created"))
+        found.created = Timestamp(std::chrono::seconds(*created));
     const auto state = string_at(entry, "State").value_or("");
     const auto address = address_of(entry, network);
-    if ((state == "running" || state == "paused") && !address.empty()) {
+    if (state == "running" || state == "paused") {
         found.liveness = Liveness::running;
-        found.endpoint.url = url_of(address, port);
+        if (!address.empty()) found.endpoint.url = url_of(address, port);
     }
     return found;
+}
+
+std::optional<Machine> machine_in(
+    std::string_view list, std::string_view instance, std::string_view network, std::uint16_t port) {
+    const auto document = parse_json(list);
+    const auto* entries = document ? document->if_array() : nullptr;
+    if (entries == nullptr) return std::nullopt;
+    Machine machine;
+    for (const auto& entry : *entries) {
+        const auto* object = entry.if_object();
+        const auto id = object ? string_at(*object, "Id") : std::nullopt;
+        if (!id) continue;
+        const auto* labels = object_at(*object, "Labels");
+        const auto identity = labels ? identity_of(*labels) : std::nullopt;
+        if (identity && identity->instance == instance) {
+            if (auto found = found_from_list(*object, network, port))
+                machine.found.push_back(std::move(*found));
+            continue;
+        }
+        const auto state = string_at(*object, "State").value_or("");
+        if (state != "running" && state != "paused") continue;
+        const auto names = texts_in(array_at(*object, "Names"));
+        Running other{*id, names.empty() ? *id : without_slash(names.front()), std::nullopt};
+        if (identity) {
+            other.devices.emplace();
+            for (const auto& uuid : uuids_in(string_at(*labels, label::kGpu).value_or("")))
+                other.devices->push_back(uuid.value);
+        }
+        machine.others.push_back(std::move(other));
+    }
+    return machine;
 }
 
 std::optional<Inspected> inspected(const json::value& document, std::string_view network) {
@@ -185,6 +221,20 @@ std::optional<Event> event_of(const json::value& document) {
     Event event{*action, string_at(*actor, "ID").value_or(""), std::nullopt, *identity};
     if (const auto code = integer(string_at(*attributes, "exitCode")))
         event.exit_code = static_cast<int>(*code);
+    return event;
+}
+
+std::optional<NetworkEvent> network_event_of(const json::value& document) {
+    const auto* object = document.if_object();
+    const auto* actor = object ? object_at(*object, "Actor") : nullptr;
+    const auto* attributes = actor ? object_at(*actor, "Attributes") : nullptr;
+    if (attributes == nullptr || string_at(*object, "Type") != "network") return std::nullopt;
+    const auto action = string_at(*object, "Action").value_or("");
+    if (action != "connect" && action != "disconnect") return std::nullopt;
+    NetworkEvent event;
+    event.container = string_at(*attributes, "container").value_or("");
+    event.network = string_at(*attributes, "name").value_or("");
+    event.on_it = action == "connect";
     return event;
 }
 

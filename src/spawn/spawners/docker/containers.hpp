@@ -12,6 +12,22 @@ namespace berth::spawn::docker {
 
 // From an entry of GET /containers/json. Empty when it lacks our labels.
 std::optional<Found> found_from_list(const json::object& entry, std::string_view network, std::uint16_t port);
+// What GET /containers/json says as a whole: ours, and what else runs, which may hold devices.
+struct Running {
+    std::string id;
+    std::string name;
+    // Of another Berth's container, from its label: nothing need be asked. None: it has to be looked at.
+    std::optional<std::vector<std::string>> devices;
+};
+struct Machine {
+    std::vector<Found> found;
+    std::vector<Running> others;
+};
+std::optional<Machine> machine_in(
+    std::string_view list, std::string_view instance, std::string_view network, std::uint16_t port);
+// The GPUs a container was given, whoever started it (spawn::Foreign), from GET /containers/{id}/json.
+std::vector<std::string> claims_of(const json::value& inspected);
+
 // From GET /containers/{id}/json: labels of Config.
 struct Identity {
     std::string instance;
@@ -27,6 +43,7 @@ struct Inspected {
     bool running = false;
     std::optional<int> exit_code;  // when it has run and ended
     bool out_of_memory = false;
+    std::optional<Timestamp> finished;
     std::int64_t pid = 0;
     std::string address;  // on `network`, else on any; "" when it has none
     json::object labels;
@@ -54,6 +71,14 @@ struct Event {
     Identity identity;
 };
 std::optional<Event> event_of(const json::value& document);
+
+// The same, of a container that was put on a network or taken off it.
+struct NetworkEvent {
+    std::string container;  // its id
+    std::string network;    // its name
+    bool on_it = false;
+};
+std::optional<NetworkEvent> network_event_of(const json::value& document);
 
 // Cuts a stream into its lines whatever its pieces are; longer ones than 1 MiB are dropped.
 class Lines {

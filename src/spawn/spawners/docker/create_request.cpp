@@ -9,7 +9,7 @@
 namespace berth::spawn::docker {
 namespace {
 
-constexpr std::uint64_t kShmWithGpus = 1ULL << 30;  // the engine's 64 MiB break PyTorch's data loaders
+constexpr int kOutOfMemoryScore = 500;  // when the host itself runs out, notebooks end before the hub
 
 std::string uuids_of(const StartPlan& plan) {
     std::string uuids;
@@ -85,6 +85,27 @@ json::object mount_of(const config::VolumeMount& mount, const StartPlan& plan) {
     return each;
 }
 
+std::optional<Bytes> memory_limit(const config::Profile& profile, const config::DockerOptions& options) {
+    return profile.memory ? profile.memory : options.memory;
+}
+
+// What keeps one container from taking the host with it.
+void add_limits(json::object& host, const config::Profile& profile, const config::DockerOptions& options) {
+    if (profile.cpus) host["NanoCpus"] = std::llround(*profile.cpus * 1e9);
+    if (const auto memory = memory_limit(profile, options)) {
+        host["Memory"] = memory->count;
+        host["MemorySwap"] = memory->count;  // no swap on top
+    }
+    if (const auto size = profile.shm_size ? profile.shm_size : options.shm_size)
+        host["ShmSize"] = size->count;
+    if (options.pids != 0) host["PidsLimit"] = options.pids;
+    host["OomScoreAdj"] = kOutOfMemoryScore;
+    if (options.log_size) {  // two files, so that the newest lines are there after a change of files
+        json::object limits{{"max-size", std::to_string(options.log_size->count / 2)}, {"max-file", "2"}};
+        host["LogConfig"] = json::object{{"Type", "json-file"}, {"Config", std::move(limits)}};
+    }
+}
+
 json::object host_config_of(const StartPlan& plan, const config::DockerOptions& options) {
     json::array mounts;
     for (const auto& mount : options.volumes)
@@ -96,17 +117,10 @@ json::object host_config_of(const StartPlan& plan, const config::DockerOptions& 
         {"Mounts", std::move(mounts)},
         {"Init", true},
         {"SecurityOpt", json::array{"no-new-privileges"}},
+        // Raw sockets would let the root of an image pass for another container on the bridge.
+        {"CapDrop", json::array{"NET_RAW", "MKNOD"}},
     };
-    const auto& profile = plan.profile;
-    if (profile.cpus) host["NanoCpus"] = std::llround(*profile.cpus * 1e9);
-    if (profile.memory) {
-        host["Memory"] = profile.memory->count;
-        host["MemorySwap"] = profile.memory->count;  // no swap on top
-    }
-    if (profile.shm_size)
-        host["ShmSize"] = profile.shm_size->count;
-    else if (!plan.devices.empty())
-        host["ShmSize"] = kShmWithGpus;
+    add_limits(host, plan.profile, options);
     return host;
 }
 
@@ -207,6 +221,8 @@ Result<json::object> create_request(
     json::object request{{"HostConfig", host_config_of(plan, options)}};
     if (!plan.profile.command.empty()) request["Cmd"] = to_json(plan.profile.command);
     Environment environment = plan.environment;
+    if (const auto memory = memory_limit(plan.profile, options))
+        environment["MEM_LIMIT"] = std::to_string(memory->count);
     environment["JUPYTERHUB_SERVICE_URL"] = service_url("0.0.0.0", options.port, plan.service_prefix);
 
     // From the general to the special: every container, then this profile.

@@ -3,6 +3,7 @@
 // match it to its row (gpu.md E.2); nothing without them is ever touched. Hub strand only.
 #pragma once
 
+#include "async/blocking_pool.hpp"
 #include "config/options.hpp"
 #include "spawn/spawner.hpp"
 
@@ -10,6 +11,7 @@
 
 namespace berth::spawn {
 
-std::unique_ptr<Spawner> make_docker_spawner(config::DockerOptions docker, config::SpawnOptions spawn);
+std::unique_ptr<Spawner> make_docker_spawner(
+    BlockingPool& pool, config::DockerOptions docker, config::SpawnOptions spawn);
 
 }  // namespace berth::spawn

@@ -268,8 +268,8 @@ TEST_F(DockerSpawnerTest, RunningOutOfMemoryIsTold) {
     bool connected = false;
     watching = &connected;
     auto on_gone = [&](ServerId, std::int64_t, const Status& status) { end = status; };
-    auto on_gap = [&] { connected = true; };
-    harness.scope.spawn("watch", OnStop::cancel, spawner().watch(small.instance, on_gone, on_gap));
+    Watcher watcher{on_gone, [](ServerId, std::int64_t, const std::string&) {}, [&] { connected = true; }};
+    harness.scope.spawn("watch", OnStop::cancel, spawner().watch(small.instance, watcher));
     ASSERT_TRUE(harness.run_until([&] { return *watching; }, 5s));
     const auto started = start(small);
     if (!started) {
@@ -289,6 +289,59 @@ TEST_F(DockerSpawnerTest, NetworkRemovedByHandIsMadeAgainWithTheSameGateway) {
     EXPECT_EQ(spawner().hub_listen_address(), gateway);
     EXPECT_TRUE(stop(plan(1)));
     output_of("docker network rm " + subject.options.network);
+}
+
+// The engine makes a second network of one name when asked so, or when two ask at once.
+std::string make_network(const std::string& name, const std::string& labels) {
+    const std::string body =
+        R"({"Name":")" + name +
+        R"(","Driver":"bridge","Options":{"com.docker.network.bridge.enable_icc":"false"},)" +
+        R"("Labels":{)" + labels + "}}";
+    return output_of(
+        "curl -s --unix-socket /var/run/docker.sock -H 'Content-Type: application/json' -d '" + body +
+        "' http://docker/v1.40/networks/create | sed 's/.*\"Id\":\"\\([0-9a-f]*\\)\".*/\\1/'");
+}
+constexpr const char* kOurLabel = R"("berth.network":"true")";
+
+TEST_F(DockerSpawnerTest, OfTwoNetworksOfOneNameTheOlderIsKept) {
+    const auto name = "berth-test-twice-" + std::to_string(::getpid());
+    const auto first = make_network(name, kOurLabel);
+    const auto second = make_network(name, kOurLabel);
+    ASSERT_NE(output_of("docker network inspect " + name).find("ambiguous"), std::string::npos);
+    use([&](auto& options) { options.network = name; });
+    const auto endpoint = start(plan(1));
+    EXPECT_TRUE(endpoint) << endpoint.error().message << endpoint.error().detail;
+    EXPECT_EQ(output_of("docker network ls -q --no-trunc -f name=" + name), first);
+
+    make_network(name, kOurLabel);  // while it is in use, and the hub listens at its gateway
+    const auto another = start(plan(2));
+    EXPECT_TRUE(another) << another.error().message << another.error().detail;
+    EXPECT_EQ(output_of("docker network ls -q --no-trunc -f name=" + name), first);
+    EXPECT_TRUE(stop(plan(1)));
+    EXPECT_TRUE(stop(plan(2)));
+    output_of("docker network rm " + first + " " + second);
+}
+
+TEST_F(DockerSpawnerTest, OnlyEmptyNetworksOfOurOwnAreRemoved) {
+    const auto name = "berth-test-twice-" + std::to_string(::getpid());
+    subject.options.network = name;
+    const auto mine = make_network(name, kOurLabel);
+    const auto theirs = make_network(name, "");
+    subject.restart_hub();
+    EXPECT_TRUE(harness.run(spawner().check(soon())));
+    EXPECT_EQ(output_of("docker network ls -q --no-trunc -f name=" + name), theirs);
+
+    const auto busy = make_network(name, kOurLabel);
+    const auto guest = output_of("docker run -d --network none " + std::string(kImage));
+    output_of("docker network disconnect none " + guest + "; docker network connect " + busy + " " + guest);
+    subject.restart_hub();
+    const auto refused = harness.run(spawner().check(soon()));
+    EXPECT_NE(output_of("docker network ls -q --no-trunc -f name=" + name).find(theirs), std::string::npos);
+    EXPECT_NE(output_of("docker network ls -q --no-trunc -f name=" + name).find(busy), std::string::npos);
+    output_of("docker rm -f " + guest + "; docker network rm " + theirs + " " + busy + " " + mine);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(SpawnErrc::bad_request));
+    EXPECT_NE(refused.error().message.find(busy.substr(0, 12)), std::string::npos) << refused.error().message;
 }
 
 TEST_F(DockerSpawnerTest, EngineThatDoesNotAnswerIsTheAdministratorsNews) {

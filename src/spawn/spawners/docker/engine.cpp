@@ -140,6 +140,14 @@ awaitable<Result<Answer>> Engine::get(std::string path, Deadline deadline) {
     co_return co_await send(std::move(request), deadline);
 }
 
+awaitable<Result<Answer>> Engine::get_unread(std::string path, Deadline deadline) {
+    BERTH_CO_CHECK(co_await negotiate(deadline));
+    auto request = request_of(http::Method::get, path);
+    auto response = co_await client_.send(std::move(request), deadline);
+    if (!response) co_return translated(response.error());
+    co_return Answer{.status = response->status, .body = {}, .raw = std::move(response->body)};
+}
+
 awaitable<Result<Answer>> Engine::post(std::string path, json::value body, Deadline deadline) {
     BERTH_CO_CHECK(co_await negotiate(deadline));
     auto request = request_of(http::Method::post, path);
@@ -147,6 +155,14 @@ awaitable<Result<Answer>> Engine::post(std::string path, json::value body, Deadl
         request.headers.set("Content-Type", "application/json");
         request.body = json::serialize(body);
     }
+    co_return co_await send(std::move(request), deadline);
+}
+
+awaitable<Result<Answer>> Engine::put_archive(std::string path, std::string archive, Deadline deadline) {
+    BERTH_CO_CHECK(co_await negotiate(deadline));
+    auto request = request_of(http::Method::put, path);
+    request.headers.set("Content-Type", "application/x-tar");
+    request.body = std::move(archive);
     co_return co_await send(std::move(request), deadline);
 }
 

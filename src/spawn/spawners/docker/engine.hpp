@@ -45,7 +45,11 @@ public:
     // `path` without the version: "/containers/json?all=1". Any status is an answer. Errors:
     // backend_unreachable.
     awaitable<Result<Answer>> get(std::string path, Deadline deadline);
+    // Its body is left in `raw`, for who reads it elsewhere.
+    awaitable<Result<Answer>> get_unread(std::string path, Deadline deadline);
     awaitable<Result<Answer>> post(std::string path, json::value body, Deadline deadline);
+    // `archive`: what `tar c` writes.
+    awaitable<Result<Answer>> put_archive(std::string path, std::string archive, Deadline deadline);
     awaitable<Result<Answer>> del(std::string path, Deadline deadline);
     awaitable<Result<std::unique_ptr<http::ClientStream>>> open(
         http::Method method, std::string path, Deadline deadline);

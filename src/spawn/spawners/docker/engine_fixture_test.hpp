@@ -76,7 +76,7 @@ public:
     }
     std::string unavailable() { return engine_unavailable(); }
     Spawner& spawner() { return *spawner_; }
-    void restart_hub() { spawner_ = make_docker_spawner(options, spawn); }
+    void restart_hub() { spawner_ = make_docker_spawner(pool_, options, spawn); }
     StartPlan plan(std::int64_t server, std::int64_t generation) {
         StartPlan plan;
         plan.instance = "test-" + std::to_string(::getpid());
@@ -99,6 +99,7 @@ public:
 
 private:
     Harness& harness_;
+    BlockingPool pool_{1, 16};
     std::unique_ptr<Spawner> spawner_;
 };
 

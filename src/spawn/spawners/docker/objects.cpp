@@ -62,13 +62,41 @@ awaitable<Result<std::vector<Found>>> DockerSpawner::list_labelled(
     co_return all;
 }
 
-awaitable<Result<std::vector<Found>>> DockerSpawner::list(std::string instance, Deadline deadline) {
-    std::vector<std::string> labels{pair_of(label::kInstance, instance)};
-    BERTH_CO_TRY(auto all, co_await list_labelled(std::move(labels), deadline));
+// Ten thousand containers are 15 MB of JSON: read on a thread of the pool, since pages are answered
+// meanwhile.
+awaitable<Result<Listing>> DockerSpawner::list(std::string instance, ListOf what, Deadline deadline) {
+    std::string path = "/containers/json?all=1";
+    if (what == ListOf::ours) path += "&filters=" + filter_of({pair_of(label::kInstance, instance)});
+    BERTH_CO_TRY(auto answer, co_await engine_.get_unread(std::move(path), deadline));
+    const auto text = std::make_shared<const std::string>(std::move(answer.raw));
+    auto read = [text, instance, network = options_.network, port = options_.port] {
+        return machine_in(*text, instance, network, port);
+    };
+    const auto here = read;
+    auto done = co_await pool_.run(std::move(read));
+    auto machine = done ? std::move(*done) : here();  // the pool is full of others' work
+    if (!answer.ok() || !machine) {
+        co_return refused(
+            SpawnErrc::backend_failed, "The container engine could not list the containers.", answer);
+    }
+    Listing listing;
+    listing.found = std::move(machine->found);
     // Without removal, what is stopped stays on purpose and is no server any more.
     if (!options_.remove)
-        std::erase_if(all, [](const Found& each) { return each.liveness == Liveness::gone; });
-    co_return all;
+        std::erase_if(listing.found, [](const Found& each) { return each.liveness == Liveness::gone; });
+    if (what == ListOf::machine) listing.foreign = co_await look_at(std::move(machine->others), deadline);
+    co_return listing;
+}
+
+awaitable<Result<Secret>> DockerSpawner::token_of(StartPlan plan, SpawnState state, Deadline deadline) {
+    constexpr std::string_view kVariable = "JUPYTERHUB_API_TOKEN=";
+    BERTH_CO_TRY(const auto container, co_await find(plan, std::move(state), deadline));
+    if (container) {
+        for (const auto& entry : container->environment) {
+            if (entry.starts_with(kVariable)) co_return Secret(entry.substr(kVariable.size()));
+        }
+    }
+    co_return Error{SpawnErrc::exited_early, "The container is gone, or it never had a token."};
 }
 
 // The plan's own container, whatever became of its state.
@@ -109,6 +137,7 @@ awaitable<Result<Status>> DockerSpawner::poll(StartPlan plan, SpawnState state, 
     }
     status.exit_code = container->exit_code;
     status.out_of_memory = container->out_of_memory;
+    status.finished = container->finished;
     status.last_log_lines = co_await last_log_lines(container->id, deadline);
     co_return status;
 }
@@ -173,6 +202,18 @@ awaitable<Result<void>> DockerSpawner::remove(std::string id, Deadline deadline)
     }
     co_return Error{
         SpawnErrc::start_timeout, "The container did not go in time; the hub goes on trying.", id};
+}
+
+awaitable<Result<std::string>> DockerSpawner::log(
+    StartPlan plan, SpawnState state, std::size_t lines, Deadline deadline) {
+    BERTH_CO_TRY(const auto container, co_await find(std::move(plan), std::move(state), deadline));
+    if (!container) co_return std::string();
+    const std::string path =
+        "/containers/" + quote(container->id) + "/logs?stdout=1&stderr=1&tail=" + std::to_string(lines);
+    BERTH_CO_TRY(const auto answer, co_await engine_.get(path, deadline));
+    if (!answer.ok())
+        co_return refused(SpawnErrc::backend_failed, "The engine does not give out the log.", answer);
+    co_return last_lines(log_text(answer.raw), lines, answer.raw.size() + 1);
 }
 
 awaitable<std::string> DockerSpawner::last_log_lines(std::string id, Deadline deadline) {

@@ -1,6 +1,7 @@
 #include "async/shielded.hpp"
 #include "base/text.hpp"
 #include "obs/log.hpp"
+#include "spawn/lab_notice.hpp"
 #include "spawn/names.hpp"
 #include "spawn/spawners/docker/adapter.hpp"
 #include "spawn/spawners/docker/docker_spawner.hpp"
@@ -64,8 +65,10 @@ std::string labelled(const StartPlan& plan) {
 
 }  // namespace
 
-DockerSpawner::DockerSpawner(net::Endpoint at, config::DockerOptions options, config::SpawnOptions spawn)
-    : options_(std::move(options)),
+DockerSpawner::DockerSpawner(
+    net::Endpoint at, BlockingPool& pool, config::DockerOptions options, config::SpawnOptions spawn)
+    : pool_(pool),
+      options_(std::move(options)),
       spawn_(std::move(spawn)),
       engine_(std::move(at)),
       images_(engine_, options_.pull),
@@ -153,6 +156,7 @@ awaitable<Result<Endpoint>> DockerSpawner::start(StartPlan plan, Progress progre
 awaitable<Result<Inspected>> DockerSpawner::create_and_start(
     StartPlan plan, Progress progress, Deadline deadline) {
     BERTH_CO_TRY(const auto id, co_await create(plan, progress, deadline));
+    if (plan.lab_notice) co_await add_lab_notice(id, deadline);
     BERTH_CO_CHECK(co_await run(plan, id, deadline));
     BERTH_CO_TRY(auto container, co_await inspect(id, deadline));
     if (container) co_return std::move(*container);
@@ -217,13 +221,25 @@ awaitable<Result<std::optional<std::string>>> DockerSpawner::settle_conflict(
     co_return Settled{};
 }
 
+// A container without it is as good as any other: its people are told on the home page alone.
+awaitable<> DockerSpawner::add_lab_notice(std::string id, Deadline deadline) {
+    auto answer = co_await engine_.put_archive(
+        "/containers/" + id + "/archive?path=/", lab_notice_archive(kSystemDataFolder), deadline);
+    if (answer && answer->ok()) co_return;
+    const std::string why = answer ? answer->said() : answer.error().detail;
+    log::warn("docker.lab_notice_missing", {{"container", id}, {"why", why}});
+}
+
 awaitable<Result<void>> DockerSpawner::run(StartPlan plan, std::string id, Deadline deadline) {
     BERTH_CO_TRY(const auto answer, co_await engine_.post("/containers/" + id + "/start", nullptr, deadline));
     if (answer.ok()) co_return Result<void>{};
     const std::string said = answer.said();
     if (says_no_gpu_driver(said)) co_return no_gpu_support(answer);
-    if (said.find("network " + options_.network + " not found") != std::string::npos) {
-        // Removed by hand while no container was on it.
+    const std::string network = "network " + options_.network;
+    const bool removed = said.find(network + " not found") != std::string::npos;
+    const bool several = said.find(network + " is ambiguous") != std::string::npos;
+    if (removed || several) {
+        // By hand, while no container was on it; or by another hub that started at the same moment.
         BERTH_CO_CHECK(co_await network_.ensure(deadline));
         BERTH_CO_TRY(
             const auto again, co_await engine_.post("/containers/" + id + "/start", nullptr, deadline));
@@ -273,10 +289,12 @@ public:
     awaitable<Result<void>> verify(StartPlan, SpawnState, Deadline) override { co_return why_; }
     awaitable<Result<void>> stop(StartPlan, SpawnState, Deadline) override { co_return why_; }
     awaitable<Result<Status>> poll(StartPlan, SpawnState, Deadline) override { co_return why_; }
-    awaitable<Result<std::vector<Found>>> list(std::string, Deadline) override { co_return why_; }
-    awaitable<> watch(std::string, OnGone, std::function<void()>) override {
-        co_await sleep_for(std::chrono::hours{24 * 365});
+    awaitable<Result<std::string>> log(StartPlan, SpawnState, std::size_t, Deadline) override {
+        co_return why_;
     }
+    awaitable<Result<Listing>> list(std::string, ListOf, Deadline) override { co_return why_; }
+    awaitable<Result<Secret>> token_of(StartPlan, SpawnState, Deadline) override { co_return why_; }
+    awaitable<> watch(std::string, Watcher) override { co_await sleep_for(std::chrono::hours{24 * 365}); }
 
 private:
     Error why_;
@@ -284,10 +302,11 @@ private:
 
 }  // namespace
 
-std::unique_ptr<Spawner> make_docker_spawner(config::DockerOptions docker, config::SpawnOptions spawn) {
+std::unique_ptr<Spawner> make_docker_spawner(
+    BlockingPool& pool, config::DockerOptions docker, config::SpawnOptions spawn) {
     auto at = docker::parse_host(docker.host);
     if (!at) return std::make_unique<UnusableSpawner>(at.error());
-    return std::make_unique<docker::DockerSpawner>(std::move(*at), std::move(docker), std::move(spawn));
+    return std::make_unique<docker::DockerSpawner>(std::move(*at), pool, std::move(docker), std::move(spawn));
 }
 
 }  // namespace berth::spawn

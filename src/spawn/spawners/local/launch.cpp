@@ -67,7 +67,8 @@ void add_devices(Environment& environment, const StartPlan& plan) {
     environment["NVIDIA_VISIBLE_DEVICES"] = uuids.empty() ? "void" : uuids;
 }
 
-Environment environment_of(const StartPlan& plan, const ProcessSpec& spec, std::uint16_t port) {
+Environment environment_of(
+    const StartPlan& plan, const ProcessSpec& spec, const Places& places, std::uint16_t port) {
     Environment environment;
     // The program's own folder first: what it starts is then of the same installation.
     const auto folder = std::filesystem::path(spec.arguments[0]).parent_path().string();
@@ -77,6 +78,10 @@ Environment environment_of(const StartPlan& plan, const ProcessSpec& spec, std::
     for (const auto& [name, value] : plan.environment)
         environment[name] = value;
     environment["JUPYTERHUB_SERVICE_URL"] = service_url("127.0.0.1", port, plan.service_prefix);
+    if (plan.lab_notice) {
+        auto& folders = environment["JUPYTER_PATH"];
+        folders += (folders.empty() ? "" : ":") + places.lab();
+    }
     add_devices(environment, plan);
     return environment;
 }
@@ -126,7 +131,7 @@ Result<ProcessSpec> make_spec(
     }
     spec.directory = spec.user ? spec.user->home : home_of(plan, options, places);
     spec.log_file = places.log_of(plan);
-    for (const auto& [name, value] : environment_of(plan, spec, port))
+    for (const auto& [name, value] : environment_of(plan, spec, places, port))
         spec.environment.push_back(name + "=" + value);
     spec.environment.push_back(marker_of(plan.instance, plan.server));
     return spec;

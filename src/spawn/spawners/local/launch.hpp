@@ -13,6 +13,7 @@ namespace berth::spawn::local {
 struct Places {
     std::string state_dir;
     std::string records() const { return state_dir + "/local"; }
+    std::string lab() const { return state_dir + "/lab"; }  // a Jupyter data folder with the hub's notices
     std::string logs() const { return state_dir + "/logs"; }
     std::string log_of(const StartPlan& plan) const { return logs() + "/" + plan.object_name() + ".log"; }
 };

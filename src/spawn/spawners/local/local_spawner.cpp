@@ -2,9 +2,11 @@
 
 #include "async/notifier.hpp"
 #include "obs/log.hpp"
+#include "spawn/lab_notice.hpp"
 #include "spawn/log_lines.hpp"
 #include "spawn/spawners/local/ending.hpp"
 #include "spawn/spawners/local/launch.hpp"
+#include "spawn/spawners/local/ports.hpp"
 #include "spawn/spawners/local/records.hpp"
 #include "spawn/stop_grace.hpp"
 
@@ -24,14 +26,18 @@ namespace {
 
 using namespace local;
 
-std::string tail_of(const std::string& path) {
+std::string end_of(const std::string& path, std::int64_t most_bytes) {
     std::ifstream file(path, std::ios::binary | std::ios::ate);
     if (!file) return "";
     const auto size = static_cast<std::int64_t>(file.tellg());
-    std::string text(static_cast<std::size_t>(std::min<std::int64_t>(size, 16 * 1024)), '\0');
+    std::string text(static_cast<std::size_t>(std::min<std::int64_t>(size, most_bytes)), '\0');
     file.seekg(size - static_cast<std::int64_t>(text.size()));
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    return last_lines(text);
+    return text;
+}
+
+std::string tail_of(const std::string& path) {
+    return last_lines(end_of(path, 16 * 1024));
 }
 
 // Waits on the pidfds of all known processes and keeps how they ended. Its waits hold it weakly, so the
@@ -115,8 +121,11 @@ public:
     awaitable<Result<void>> verify(StartPlan plan, SpawnState state, Deadline deadline) override;
     awaitable<Result<void>> stop(StartPlan plan, SpawnState state, Deadline deadline) override;
     awaitable<Result<Status>> poll(StartPlan plan, SpawnState state, Deadline deadline) override;
-    awaitable<Result<std::vector<Found>>> list(std::string instance, Deadline deadline) override;
-    awaitable<> watch(std::string instance, OnGone on_gone, std::function<void()> on_gap) override;
+    awaitable<Result<std::string>> log(
+        StartPlan plan, SpawnState state, std::size_t lines, Deadline deadline) override;
+    awaitable<Result<Listing>> list(std::string instance, ListOf what, Deadline deadline) override;
+    awaitable<Result<Secret>> token_of(StartPlan plan, SpawnState state, Deadline deadline) override;
+    awaitable<> watch(std::string instance, Watcher watcher) override;
 
 private:
     Endpoint endpoint_of(const Record& record) const {
@@ -134,6 +143,7 @@ private:
     std::chrono::seconds stop_timeout_;  // from SIGTERM to SIGKILL: Jupyter ends its kernels in that time
     Places places_;
     std::shared_ptr<Watch> watch_;
+    std::shared_ptr<Ports> ports_ = std::make_shared<Ports>();  // work on the pool may outlive us
 };
 
 Result<void> make_folders(const Places& places) {
@@ -151,6 +161,18 @@ Result<void> make_folders(const Places& places) {
     return {};
 }
 
+// Once, before anything starts. Without them a server is as good as any other.
+void write_lab_notice(const Places& places) {
+    for (const auto& file : lab_notice_files()) {
+        const std::filesystem::path path = places.lab() + "/" + std::string(file.path);
+        std::error_code error;
+        std::filesystem::create_directories(path.parent_path(), error);
+        std::ofstream out(path, std::ios::binary | std::ios::trunc);
+        out << file.text;
+        if (error || !out.flush()) log::warn("local.lab_notice_missing", {{"file", path.string()}});
+    }
+}
+
 Result<void> check_machine(const config::LocalOptions& options, const Places& places) {
     if (options.system_users && ::geteuid() != 0) {
         return Error{
@@ -159,6 +181,7 @@ Result<void> check_machine(const config::LocalOptions& options, const Places& pl
             "false."};
     }
     BERTH_CHECK(make_folders(places));
+    write_lab_notice(places);
     const char* path = std::getenv("PATH");
     auto command = resolve_command(options, {}, path ? path : "");
     if (!command) return command.error();
@@ -187,11 +210,15 @@ Result<Before> look_before(const StartPlan& plan, const Places& places) {
 }
 
 Result<Record> launch(
-    const StartPlan& plan, const config::LocalOptions& options, const Places& places, Deadline deadline) {
+    const StartPlan& plan,
+    const config::LocalOptions& options,
+    const Places& places,
+    Ports& ports,
+    Deadline deadline) {
     const Records records(places.records());
     Record record;
     record.plan = plan.to_stored();
-    BERTH_TRY(record.port, free_port());
+    BERTH_TRY(record.port, ports.take());
     BERTH_TRY(const auto spec, make_spec(plan, options, places, record.port));
     const auto write_down = [&](ProcessId process) {
         record.process = process;
@@ -221,8 +248,8 @@ awaitable<Result<Endpoint>> LocalSpawner::start(StartPlan plan, Progress progres
     if (before.record) {
         BERTH_CO_CHECK(co_await end(plan, before.record->process, deadline));
     }
-    auto work = [plan, options = options_, places = places_, deadline] {
-        return launch(plan, options, places, deadline);
+    auto work = [plan, options = options_, places = places_, ports = ports_, deadline] {
+        return launch(plan, options, places, *ports, deadline);
     };
     BERTH_CO_TRY(const auto record, co_await run_on(pool_, std::move(work)));
     watch_->forget(record.process.pid);
@@ -233,21 +260,39 @@ awaitable<Result<Endpoint>> LocalSpawner::start(StartPlan plan, Progress progres
 
 Result<void> verify_devices(const StartPlan& plan, const SpawnState& state) {
     const auto record = from_state(state);
-    BERTH_TRY(const bool alive, runs(record ? record->process : ProcessId{}));
+    const auto process = record ? record->process : ProcessId{};
+    const auto visible = environment_value(process.pid, "CUDA_VISIBLE_DEVICES");
+    // Asked afterwards: the environment of one that ends meanwhile says nothing.
+    BERTH_TRY(const bool alive, runs(process));
     if (!alive) return Error{SpawnErrc::exited_early, "The notebook process has ended."};
-    BERTH_TRY(const auto visible, environment_value(record->process.pid, "CUDA_VISIBLE_DEVICES"));
+    BERTH_TRY(const auto devices, visible);
     const std::string wanted = visible_devices(plan);
-    if (visible == wanted) return {};
+    if (devices == wanted) return {};
+    std::string detail = "lease: '";
+    detail.append(wanted).append("', visible: '").append(devices.value_or("(every device)")).append("'");
     return Error{
         SpawnErrc::devices_differ,
         "The notebook does not see the GPUs that it was given, so it was not started. Tell the "
         "administrator.",
-        "lease: '" + wanted + "', visible: '" + visible.value_or("(every device)") + "'"};
+        std::move(detail)};
 }
 
-awaitable<Result<void>> LocalSpawner::verify(StartPlan plan, SpawnState state, Deadline) {
-    auto work = [plan = std::move(plan), state = std::move(state)] { return verify_devices(plan, state); };
-    co_return co_await run_on(pool_, std::move(work));
+Error why_it_ended(const Status& ended) {
+    std::string message = "The notebook process ended at once";
+    if (ended.exit_code) message.append(" with exit code ").append(std::to_string(*ended.exit_code));
+    if (ended.last_log_lines.empty())
+        message.append(". It wrote nothing.");
+    else
+        message.append(". Its last lines:\n").append(ended.last_log_lines);
+    return Error{SpawnErrc::exited_early, std::move(message)};
+}
+
+awaitable<Result<void>> LocalSpawner::verify(StartPlan plan, SpawnState state, Deadline deadline) {
+    auto work = [plan, state] { return verify_devices(plan, state); };
+    auto verified = co_await run_on(pool_, std::move(work));
+    if (verified || !verified.error().is(SpawnErrc::exited_early)) co_return verified;
+    BERTH_CO_TRY(const auto ended, co_await poll(std::move(plan), std::move(state), deadline));
+    co_return why_it_ended(ended);
 }
 
 // What a stop has to end. A newer start's process is not this plan's to end.
@@ -305,6 +350,15 @@ awaitable<Result<Status>> LocalSpawner::poll(StartPlan plan, SpawnState state, D
     co_return status;
 }
 
+awaitable<Result<std::string>> LocalSpawner::log(StartPlan plan, SpawnState, std::size_t lines, Deadline) {
+    auto read = [path = places_.log_of(plan), lines]() -> Result<std::string> {
+        constexpr std::int64_t kLongestLine = 512;  // more are simply fewer lines
+        const auto bytes = static_cast<std::int64_t>(lines) * kLongestLine;
+        return last_lines(end_of(path, bytes), lines, static_cast<std::size_t>(bytes));
+    };
+    co_return co_await run_on(pool_, std::move(read));
+}
+
 struct Listed {
     Record record;
     bool is_running = false;
@@ -320,10 +374,10 @@ Result<std::vector<Listed>> list_records(const std::string& instance, const Plac
     return all;
 }
 
-awaitable<Result<std::vector<Found>>> LocalSpawner::list(std::string instance, Deadline) {
+awaitable<Result<Listing>> LocalSpawner::list(std::string instance, ListOf, Deadline) {
     auto work = [instance, places = places_] { return list_records(instance, places); };
     BERTH_CO_TRY(const auto listed, co_await run_on(pool_, std::move(work)));
-    std::vector<Found> all;
+    Listing listing;
     for (const auto& [record, is_running] : listed) {
         const auto plan = StartPlan::from_stored(record.plan);
         Found found{
@@ -333,18 +387,33 @@ awaitable<Result<std::vector<Found>>> LocalSpawner::list(std::string instance, D
             is_running ? Liveness::running : Liveness::gone,
             plan.devices,
             plan.object_name(),
-            endpoint_of(record)};
+            endpoint_of(record),
+            std::nullopt};
         if (is_running)
             watch_over(plan, record.process);
         else
             found.endpoint.url.clear();
-        all.push_back(std::move(found));
+        listing.found.push_back(std::move(found));
     }
-    co_return all;
+    co_return listing;
 }
 
-awaitable<> LocalSpawner::watch(std::string instance, OnGone on_gone, std::function<void()> on_gap) {
-    (void)on_gap;  // the kernel forgets no process; those of an earlier hub are watched from list() on
+Result<Secret> read_token(const StartPlan& plan, const SpawnState& state, const Places& places) {
+    BERTH_TRY(const auto known, look_for(plan, state, places));
+    BERTH_TRY(const auto token, environment_value(known.process.pid, "JUPYTERHUB_API_TOKEN"));
+    if (known.is_running && token) return Secret(*token);
+    return Error{SpawnErrc::exited_early, "The process is gone, or it never had a token."};
+}
+
+awaitable<Result<Secret>> LocalSpawner::token_of(StartPlan plan, SpawnState state, Deadline) {
+    auto work = [plan, state = std::move(state), places = places_] {
+        return read_token(plan, state, places);
+    };
+    co_return co_await run_on(pool_, std::move(work));
+}
+
+// No gap: the kernel forgets no process; those of an earlier hub are watched from list() on.
+awaitable<> LocalSpawner::watch(std::string instance, Watcher watcher) {
     for (;;) {
         auto ended = co_await watch_->next();
         if (ended.instance != instance) continue;
@@ -353,7 +422,7 @@ awaitable<> LocalSpawner::watch(std::string instance, OnGone on_gone, std::funct
         auto read_log = [path = ended.log_file] { return tail_of(path); };
         auto log = co_await pool_.run(std::move(read_log));
         if (log) status.last_log_lines = std::move(*log);
-        on_gone(ended.server, ended.generation, std::move(status));
+        watcher.gone(ended.server, ended.generation, std::move(status));
     }
 }
 

@@ -121,8 +121,8 @@ INSTANTIATE_TYPED_TEST_SUITE_P(Local, StartingSpawnerContract, Local);
 class LocalSpawnerTest : public testing::Test {
 protected:
     void TearDown() override {
-        auto left = harness.run(subject.spawner().list(subject.plan(1, 1).instance, soon()));
-        for (const auto& found : *left) {
+        auto left = harness.run(subject.spawner().list(subject.plan(1, 1).instance, ListOf::ours, soon()));
+        for (const auto& found : left->found) {
             auto plan = subject.plan(number_of(found.server), found.generation);
             EXPECT_TRUE(harness.run(subject.spawner().stop(plan, nullptr, soon())));
         }
@@ -233,7 +233,7 @@ TEST_F(LocalSpawnerTest, WhatCannotBeReadIsNotGone) {
         auto& spawner = subject.spawner();
         for (const auto& error :
              {harness.run(spawner.poll(plan, endpoint->state, soon())).error(),
-              harness.run(spawner.list(plan.instance, soon())).error(),
+              harness.run(spawner.list(plan.instance, ListOf::ours, soon())).error(),
               harness.run(spawner.stop(plan, endpoint->state, soon())).error(),
               harness.run(spawner.verify(plan, endpoint->state, soon())).error(),
               local::runs(process).error(),
@@ -246,14 +246,15 @@ TEST_F(LocalSpawnerTest, WhatCannotBeReadIsNotGone) {
     EXPECT_TRUE(is_there(process.pid));
     EXPECT_EQ(
         harness.run(subject.spawner().poll(plan, endpoint->state, soon()))->liveness, Liveness::running);
-    EXPECT_EQ(harness.run(subject.spawner().list(plan.instance, soon()))->size(), 1U);
+    EXPECT_EQ(harness.run(subject.spawner().list(plan.instance, ListOf::ours, soon()))->found.size(), 1U);
 }
 
 TEST_F(LocalSpawnerTest, RecordsThatCannotBeReadAreNotNoRecords) {
     std::filesystem::create_directories(subject.folder() + "/state");
-    EXPECT_TRUE(harness.run(subject.spawner().list("any", soon()))->empty()) << "never made: nothing runs";
+    EXPECT_TRUE(harness.run(subject.spawner().list("any", ListOf::ours, soon()))->found.empty())
+        << "never made: nothing runs";
     std::ofstream(subject.folder() + "/state/local") << "not a folder";
-    EXPECT_FALSE(harness.run(subject.spawner().list("any", soon())));
+    EXPECT_FALSE(harness.run(subject.spawner().list("any", ListOf::ours, soon())));
     EXPECT_FALSE(harness.run(subject.spawner().stop(subject.plan(1, 1), nullptr, soon())));
     std::filesystem::remove(subject.folder() + "/state/local");
 }
@@ -312,6 +313,13 @@ TEST_F(LocalSpawnerTest, EndAtOnceBringsTheLastLogLinesAndTheExitCode) {
     const auto status = wait_until_gone(plan, *endpoint);
     EXPECT_EQ(status.exit_code, 3);
     EXPECT_EQ(status.last_log_lines, "first\nthe disk is full");
+    // Whoever looks at its devices first says no less, and does not blame a device.
+    const auto verified = harness.run(subject.spawner().verify(plan, endpoint->state, soon()));
+    ASSERT_FALSE(verified);
+    EXPECT_TRUE(verified.error().is(SpawnErrc::exited_early));
+    EXPECT_EQ(
+        verified.error().message,
+        "The notebook process ended at once with exit code 3. Its last lines:\nfirst\nthe disk is full");
 }
 
 TEST_F(LocalSpawnerTest, NoSecretIsInArgumentsRecordsOrLogs) {
@@ -387,7 +395,8 @@ TEST_F(LocalSpawnerTest, ProgramThatCannotRunIsAnErrorAndLeavesNothing) {
     const auto started = start(subject.plan(1, 1));
     ASSERT_FALSE(started);
     EXPECT_TRUE(started.error().is(SpawnErrc::bad_request)) << started.error().detail;
-    EXPECT_TRUE(harness.run(subject.spawner().list(subject.plan(1, 1).instance, soon()))->empty());
+    EXPECT_TRUE(harness.run(subject.spawner().list(subject.plan(1, 1).instance, ListOf::ours, soon()))
+                    ->found.empty());
 }
 
 TEST_F(LocalSpawnerTest, SystemUsersThatDoNotExistOrAreNobodysOwnAreRefused) {

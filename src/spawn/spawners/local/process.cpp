@@ -185,17 +185,32 @@ Result<std::optional<std::string>> environment_value(pid_t pid, const std::strin
     }
 }
 
-Result<std::uint16_t> free_port() {
+namespace {
+
+// The port that a bind to this one got; 0: none.
+std::uint16_t try_bind(std::uint16_t port) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
     socklen_t size = sizeof address;
     auto* generic = reinterpret_cast<sockaddr*>(&address);
     const bool bound = fd >= 0 && ::bind(fd, generic, size) == 0 && ::getsockname(fd, generic, &size) == 0;
     if (fd >= 0) ::close(fd);
-    if (!bound) return Error{SpawnErrc::backend_failed, "This machine has no free port for a notebook."};
-    return ntohs(address.sin_port);
+    return bound ? ntohs(address.sin_port) : 0;
+}
+
+}  // namespace
+
+Result<std::uint16_t> free_port() {
+    const auto port = try_bind(0);
+    if (port == 0) return Error{SpawnErrc::backend_failed, "This machine has no free port for a notebook."};
+    return port;
+}
+
+bool is_free(std::uint16_t port) {
+    return try_bind(port) == port;
 }
 
 }  // namespace berth::spawn::local

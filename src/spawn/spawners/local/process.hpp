@@ -73,6 +73,7 @@ std::optional<int> reap(pid_t pid);
 Result<std::optional<std::string>> environment_value(pid_t pid, const std::string& name);
 
 // A TCP port of the loopback address that nobody listens on now.
-Result<std::uint16_t> free_port();
+Result<std::uint16_t> free_port();  // see Ports
+bool is_free(std::uint16_t port);
 
 }  // namespace berth::spawn::local
