@@ -4,12 +4,17 @@
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 
+#include <algorithm>
+
 namespace berth::hub {
 
 using namespace std::chrono_literals;
 
 void Activity::touch(Server& server, Timestamp at) {
-    if (server.row.last_activity && *server.row.last_activity >= at) return;
+    const auto now = now_utc();
+    at = std::min(at, now);  // a server whose clock is ahead (hub-protocol §5) worked now
+    const auto& last = server.row.last_activity;
+    if (last && *last >= at && *last <= now) return;
     server.row.last_activity = at;
     unwritten_[server.row.id] = at;
 }

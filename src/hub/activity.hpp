@@ -1,5 +1,6 @@
 // When somebody last worked: reports from servers (hub-protocol §5) and the proxy's routes. Times only move
-// forward. Kept in memory, written in batches. Hub strand only.
+// forward, but out of a future that a clock set back has left behind. Kept in memory, written in batches. Hub
+// strand only.
 #pragma once
 
 #include "access/permit.hpp"
@@ -20,6 +21,8 @@ public:
 
     // Error: no_such_server (nothing is recorded then).
     Result<void> record(const access::Permit& permit, const UserName& user, const ActivityReport& report);
+    // The hub itself saw that the server works (kernels, GPUs); the user need not be there.
+    void observe(Server& server, Timestamp at) { touch(server, at); }
     // Pulls the proxy's times and writes what changed; every 60 s by run().
     awaitable<> flush();
     awaitable<> run();

@@ -24,8 +24,6 @@ std::string_view text_of(HubErrc reason) {
             return "named server limit";
         case HubErrc::active_server_limit:
             return "active server limit";
-        case HubErrc::too_many_starts:
-            return "too many starts at once";
         case HubErrc::no_such_profile:
             return "no such profile";
         case HubErrc::profile_not_allowed:
@@ -42,6 +40,10 @@ std::string_view text_of(HubErrc reason) {
             return "not ready in time";
         case HubErrc::not_stopped:
             return "server is not stopped";
+        case HubErrc::no_end_near:
+            return "no end is near";
+        case HubErrc::no_more_extensions:
+            return "no more extensions";
         case HubErrc::proxy_unreachable:
             return "proxy unreachable";
         case HubErrc::closed:

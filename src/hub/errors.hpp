@@ -19,15 +19,16 @@ enum class HubErrc {
     named_servers_off,
     server_limit,         // named servers a user may have
     active_server_limit,  // servers that may run at once, over all users
-    too_many_starts,      // starts in flight
     no_such_profile,
     profile_not_allowed,
     options_invalid,
     image_not_allowed,
     too_many_gpus,  // more than the profile lets one server have
     start_cancelled,
-    not_ready_in_time,  // the process runs but never answered
-    not_stopped,        // asked to change a record whose server runs
+    not_ready_in_time,   // the process runs but never answered
+    not_stopped,         // asked to change a record whose server runs
+    no_end_near,         // asked to keep a server running that nobody is about to stop
+    no_more_extensions,  // kept running as often as it may be
     proxy_unreachable,
     closed,  // the hub is not ready for starts yet, or is stopping
 };

@@ -1,5 +1,6 @@
 #include "hub/readiness.hpp"
 
+#include "base/assert.hpp"
 #include "http/client.hpp"
 #include "hub/errors.hpp"
 
@@ -22,6 +23,7 @@ std::chrono::milliseconds pause_after(std::chrono::steady_clock::duration waited
 awaitable<Result<void>> wait_until_ready(std::string url, std::string prefix, Deadline deadline) {
     const auto parsed = net::parse_http_url(url);
     if (!parsed) co_return parsed.error();
+    BERTH_ASSERT(parsed->scheme == "http");  // as every spawner gives it
     http::Client client(parsed->endpoint, 64 * 1024, 1);
     const auto begin = std::chrono::steady_clock::now();
     std::string last = "nothing answered";

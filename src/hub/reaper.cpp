@@ -1,5 +1,6 @@
 #include "hub/reaper.hpp"
 
+#include "async/back_off.hpp"
 #include "base/assert.hpp"
 #include "identity/server_credentials.hpp"
 #include "obs/jupyterhub_metrics.hpp"
@@ -13,19 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// 0.5 s, 1 s, 2 s … 30 s: the backend is down or busy, and nobody waits for us.
-class BackOff {
-public:
-    awaitable<> wait() {
-        const auto now = pause_;
-        pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, 30s);
-        co_await sleep_for(now);
-    }
-
-private:
-    std::chrono::milliseconds pause_{500ms};
-};
-
 store::AuditRow audit_of(const Server& server, std::string action, std::string result, std::string detail) {
     store::AuditRow audit;
     audit.at = now_utc();
@@ -36,6 +24,21 @@ store::AuditRow audit_of(const Server& server, std::string action, std::string r
     audit.result = std::move(result);
     audit.detail = std::move(detail);
     return audit;
+}
+
+// What the person can do is to wait, or to fetch somebody who can look at the backend.
+std::string stop_delay_of(const Server& server, const Error& why) {
+    std::string told = "It is not stopped yet: ";
+    told.append(why.message).append(" Your files are safe, and you need not ask again.");
+    if (!server.devices.empty()) told += " Its GPUs stay yours until it is gone.";
+    return told + " If this lasts longer than a few minutes, tell your administrator.";
+}
+
+// When the devices came free: what the backend says, as far as it can be true.
+Timestamp ended_at(const Server& server, const gpu::Leases& leases, Timestamp now) {
+    const auto* lease = server.lease ? leases.find(*server.lease) : nullptr;
+    if (lease == nullptr || !server.gone || !server.gone->finished) return now;
+    return std::min(now, std::max(lease->created, *server.gone->finished));
 }
 
 }  // namespace
@@ -61,6 +64,13 @@ Route route_of(const Server& server, std::string target_url, std::string_view ba
     return route;
 }
 
+awaitable<> lead_to(Context& context, std::shared_ptr<Server> server, std::string target_url) {
+    Route route = route_of(*server, std::move(target_url), context.options.base_path());
+    const auto routed = co_await context.routes.put(std::move(route), Deadline::in(5s));
+    if (!routed)
+        log::warn("route.delayed", {{"server", server->key.full_name()}, {"detail", routed.error().detail}});
+}
+
 void Reaper::finish(std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason) {
     BERTH_ASSERT(server->active());
     if (server->reaping) return;
@@ -78,6 +88,66 @@ void Reaper::finish(std::shared_ptr<Server> server, std::optional<Error> failure
         std::move(name), OnStop::cancel, work(std::move(server), std::move(failure), std::move(end_reason)));
 }
 
+Error ended_while_starting(const spawn::Status& status) {
+    if (status.out_of_memory)
+        return Error{
+            spawn::SpawnErrc::out_of_memory,
+            "The server used more memory than its limit while it started and was ended. Choose a profile "
+            "with more "
+            "memory."};
+    std::string message = "The server ended while it started";
+    if (status.exit_code) message += " (exit code " + std::to_string(*status.exit_code) + ")";
+    message += ".";
+    if (!status.last_log_lines.empty()) message += " Its last words:\n" + status.last_log_lines;
+    return Error{spawn::SpawnErrc::exited_early, std::move(message)};
+}
+
+std::optional<Error> failure_of(const spawn::Status& ended) {
+    if (!ended.out_of_memory) return std::nullopt;
+    return Error{
+        spawn::SpawnErrc::out_of_memory,
+        "Your server was ended because it used more memory than its limit. Unsaved work in kernels is lost; "
+        "files are safe. Start it again, with a profile that has more memory if there is one."};
+}
+
+std::string sentence_of(const spawn::Status& ended) {
+    constexpr int kKilled = 128 + 9;  // as shells and engines tell a signal
+    if (ended.out_of_memory || ended.exit_code != kKilled) return {};
+    return "Your server was killed (signal 9), and not by the hub. Nothing says why; most often it is that "
+           "memory "
+           "ran out. Unsaved work in kernels is lost; files are safe.";
+}
+
+void Reaper::finish_gone(std::shared_ptr<Server> server) {
+    BERTH_ASSERT(server->active());
+    if (server->reaping) return;
+    server->reaping = true;
+    auto name = "reap " + server->key.full_name();
+    context_.scope.spawn(std::move(name), OnStop::cancel, look_and_work(std::move(server)));
+}
+
+awaitable<> Reaper::look_and_work(std::shared_ptr<Server> server) {
+    const bool was_ready = server->ready();
+    auto ended =
+        co_await context_.spawner.poll(stored_plan(*server), server->row.spawn_state, Deadline::in(10s));
+    std::optional<Error> failure;
+    if (ended && ended->liveness == spawn::Liveness::running) {  // the list was old
+        server->reaping = false;
+        server->changed.notify_all();
+        co_return;
+    }
+    if (ended) {
+        failure = failure_of(*ended);
+        server->stop_sentence = sentence_of(*ended);
+        server->gone = std::move(*ended);
+    }
+    if (!was_ready && !failure) failure = ended_while_starting(server->gone.value_or(spawn::Status{}));
+    server->failure = failure;
+    server->changed.notify_all();
+    const bool starved = failure && failure->is(spawn::SpawnErrc::out_of_memory);
+    co_await work(std::move(server), std::move(failure), starved ? "out_of_memory" : "found_gone");
+}
+
 awaitable<> Reaper::work(
     std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason) {
     const auto begin = std::chrono::steady_clock::now();
@@ -89,46 +159,40 @@ awaitable<> Reaper::work(
         log::error("store.failed", {{"act", "mark stopping"}, {"detail", marked.error().detail}});
         co_await store_pause.wait();
     }
-    const bool unrouted = co_await unroute(server, Deadline::in(5s));
-    co_await remove_object(stored_plan(*server), server->row.spawn_state);
+    const auto routespec = server->prefix(context_.options.base_path());
+    const auto unrouted = co_await context_.routes.withdraw(routespec, Deadline::in(5s));
+    co_await remove_object(stored_plan(*server), server->row.spawn_state, server);
     // The engine may give the address to somebody else's server: nothing must lead there any more.
-    if (!unrouted) (void)co_await unroute(server, Deadline::in(60s));
+    if (!unrouted) (void)co_await context_.routes.withdraw(routespec, Deadline::in(60s));
     co_await mark_gone(std::move(server), std::move(failure), std::move(end_reason));
     const double took = obs::seconds_since(begin);
     obs::jupyterhub::server_stop_duration().with({{"status", "success"}}).observe(took);
-}
-
-awaitable<bool> Reaper::unroute(std::shared_ptr<Server> server, Deadline limit) {
-    BackOff pause;
-    for (;;) {
-        auto gone = co_await context_.routes.remove(server->prefix(context_.options.base_path()), limit);
-        if (gone) co_return true;
-        log::warn("route.delayed", {{"server", server->key.full_name()}, {"detail", gone.error().detail}});
-        if (limit.passed()) co_return false;
-        co_await pause.wait();
-    }
 }
 
 awaitable<Result<void>> Reaper::mark_stopping(std::shared_ptr<Server> server) {
     auto row = server->row;
     row.lifecycle = Lifecycle::stopping;
     if (server->failure) row.failure = server->failure->message;
+    if (!server->stop_sentence.empty()) row.stopped_because = server->stop_sentence;
     std::optional<store::LeaseRow> lease;
     if (server->lease) {
         if (auto drained = context_.leases.drain(*server->lease)) lease = *drained;
     }
-    store::Change change = [row, lease](store::Transaction& transaction) {
+    store::Change change = [row, lease, record = server->stop_record](store::Transaction& transaction) {
         store::update(transaction, row);
         if (lease) store::update(transaction, *lease);
+        if (record) store::insert(transaction, *record);
     };
     BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
     if (lease) context_.leases.apply(*lease);
+    server->stop_record.reset();
     server->row = std::move(row);
     server->changed.notify_all();
     co_return Result<void>{};
 }
 
-awaitable<> Reaper::remove_object(spawn::StartPlan plan, spawn::SpawnState state) {
+awaitable<> Reaper::remove_object(
+    spawn::StartPlan plan, spawn::SpawnState state, std::shared_ptr<Server> server) {
     BackOff pause;
     for (;;) {
         const auto limit = Deadline::in(context_.options.spawn.stop_timeout + 15s);
@@ -139,6 +203,10 @@ awaitable<> Reaper::remove_object(spawn::StartPlan plan, spawn::SpawnState state
             {{"server", plan.key.full_name()},
              {"why", stopped.error().message},
              {"detail", stopped.error().detail}});
+        if (server) {
+            server->stop_delayed = stop_delay_of(*server, stopped.error());
+            server->changed.notify_all();
+        }
         co_await pause.wait();
     }
 }
@@ -150,6 +218,7 @@ awaitable<> Reaper::mark_gone(
         auto row = server->row;
         row.lifecycle = failure ? Lifecycle::failed : Lifecycle::stopped;
         row.failure = failure ? failure->message : "";
+        if (!server->stop_sentence.empty()) row.stopped_because = server->stop_sentence;
         row.spawn_plan = nullptr;
         row.spawn_state = nullptr;
         row.target_url.clear();
@@ -157,14 +226,18 @@ awaitable<> Reaper::mark_gone(
         const auto now = now_utc();
         std::optional<store::LeaseRow> lease;
         if (server->lease) {
-            if (auto released = context_.leases.release(*server->lease, now, end_reason)) lease = *released;
+            const auto ended = ended_at(*server, context_.leases, now);
+            if (auto released = context_.leases.release(*server->lease, ended, end_reason)) lease = *released;
         }
         auto credentials = identity::remove_server_credentials(context_.directory, row.id, server->key);
         const auto audit = audit_of(*server, "server.end", failure ? "failed" : "ok", end_reason);
-        store::Change change = [row, lease, audit, write = credentials.write](store::Transaction& t) {
+        // Who asked for it, if the disk was full when the row was to say that it stops.
+        const auto asked = server->stop_record;
+        store::Change change = [row, lease, asked, audit, write = credentials.write](store::Transaction& t) {
             store::update(t, row);
             if (lease) store::end_lease(t, *lease);
             write(t);
+            if (asked) store::insert(t, *asked);
             store::insert(t, audit);
         };
         const auto committed = co_await context_.store.commit(std::move(change));
@@ -180,6 +253,11 @@ awaitable<> Reaper::mark_gone(
     server->lease.reset();
     server->devices.clear();
     server->gone.reset();
+    server->cut_off.reset();
+    server->ending.reset();
+    server->stop_sentence.clear();
+    server->stop_delayed.clear();
+    server->stop_record.reset();
     server->reaping = false;
     log::info("server.stopped", {{"server", server->key.full_name()}, {"why", end_reason}});
     server->changed.notify_all();
@@ -204,15 +282,24 @@ void Reaper::remove_stray(spawn::Found found) {
     plan.server = found.server;
     plan.generation = found.generation;
     plan.devices = found.devices;
+    const auto* user = context_.directory.find(found.key.user);
+    auto devices = context_.leases.book(
+        context_.ids.next<LeaseId>(),
+        user == nullptr ? std::nullopt : std::optional(user->id()),
+        found.server,
+        found.generation,
+        found.devices,
+        now_utc());
     context_.scope.spawn(
         "remove " + found.object_name,
         OnStop::cancel,
-        remove_stray_object(std::move(plan), found.endpoint.state, found.object_name));
+        remove_stray_object(std::move(plan), found.endpoint.state, found.object_name, std::move(devices)));
 }
 
 awaitable<> Reaper::remove_stray_object(
-    spawn::StartPlan plan, spawn::SpawnState state, std::string object_name) {
-    co_await remove_object(std::move(plan), std::move(state));
+    spawn::StartPlan plan, spawn::SpawnState state, std::string object_name, gpu::DeviceLease devices) {
+    co_await remove_object(std::move(plan), std::move(state), nullptr);
+    const gpu::DeviceLease free_now = std::move(devices);
     strays_.erase(object_name);
 }
 

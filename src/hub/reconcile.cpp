@@ -5,7 +5,6 @@
 #include "store/queries.hpp"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
 
 namespace berth::hub {
@@ -13,59 +12,93 @@ namespace berth::hub {
 using namespace std::chrono_literals;
 
 Reconcile::Reconcile(Context& context, StartServer& start, Reaper& reaper)
-    : context_(context), start_(start), reaper_(reaper), gap_(context.scope.executor()) {}
+    : context_(context),
+      start_(start),
+      reaper_(reaper),
+      strays_(context, reaper),
+      addresses_(context),
+      external_(context),
+      gap_(context.scope.executor()) {}
+
+// Those that are active now. What is committed or ends while the list is on its way is not judged by it.
+Reconcile::Generations Reconcile::active_servers() const {
+    Generations generations;
+    for (const auto& server : context_.servers.all()) {
+        if (server->active()) generations[number_of(server->row.id)] = server->row.generation;
+    }
+    return generations;
+}
 
 awaitable<Result<void>> Reconcile::once() {
-    // Servers that are active now. One whose start is committed while the list is on its way is not judged by
-    // it.
-    std::unordered_map<std::int64_t, std::int64_t> generations;
-    for (const auto& server : context_.servers.all()) {
-        if (server->active() && !server->reaping && !server->attempt)
-            generations[number_of(server->row.id)] = server->row.generation;
-    }
-    BERTH_CO_TRY(const auto found, co_await context_.spawner.list(context_.instance, Deadline::in(30s)));
-    std::unordered_map<std::int64_t, const spawn::Found*> by_server;
-    for (const auto& object : found) {
+    gap_seen_ = false;
+    const auto before = active_servers();
+    const auto what = counts_foreign() ? spawn::ListOf::machine : spawn::ListOf::ours;
+    BERTH_CO_TRY(auto listing, co_await context_.spawner.list(context_.instance, what, Deadline::in(30s)));
+    external_.take_listing(listing);
+    Objects objects;
+    for (const auto& object : listing.found) {
         const auto server = context_.servers.find(object.server);
-        const bool current = server && server->active() && server->row.generation == object.generation;
-        if (current) {
-            by_server[number_of(object.server)] = &object;
-        } else if (!server || !server->active()) {
-            reaper_.remove_stray(object);
-        }
+        if (server && server->active() && server->row.generation == object.generation)
+            objects[number_of(object.server)] = &object;
     }
-    for (const auto& [id, generation] : generations) {
+    for (const auto& [id, generation] : before) {
         const auto server = context_.servers.find(static_cast<ServerId>(id));
-        if (!server || !server->active() || server->reaping || server->attempt) continue;
+        if (!server || !server->active() || server->reaping || server->attempt || server->taking_up) continue;
         if (server->row.generation != generation) continue;
-        const auto object = by_server.find(id);
-        settle(server, object == by_server.end() ? nullptr : object->second);
+        const auto object = objects.find(id);
+        settle(server, object == objects.end() ? nullptr : object->second);
     }
-    BERTH_CO_CHECK(co_await release_orphans(found));
+    take_up(std::exchange(untouched_, {}));
+    co_await strays_.settle(strays_among(listing.found, before));
+    BERTH_CO_CHECK(co_await release_orphans(listing.found));
     co_return co_await context_.routes.check(Deadline::in(10s));
 }
 
-// Leases that no row will ever end: their server's row is gone or says that it does not run. Looked for
-// before starts are open, so none of them belongs to a start that is being committed; ended once the backend
-// has nothing of that server any more.
-awaitable<Result<void>> Reconcile::release_orphans(const std::vector<spawn::Found>& found) {
-    if (first_) {
-        orphans_.clear();
-        for (const auto& [id, row] : context_.leases.all()) {
-            const auto server = row.server ? context_.servers.find(*row.server) : nullptr;
-            if (row.server && (!server || !server->active())) orphans_.push_back(id);
+// What no row asks for, and what did not belong to an active server either when the list was asked for.
+std::vector<spawn::Found> Reconcile::strays_among(
+    const std::vector<spawn::Found>& found, const Generations& before) const {
+    std::vector<spawn::Found> strays;
+    for (const auto& object : found) {
+        const auto server = context_.servers.find(object.server);
+        const bool active = server && server->active();
+        if (active && server->row.generation <= object.generation && server->key == object.key) continue;
+        const auto earlier = before.find(number_of(object.server));
+        if (earlier != before.end() && earlier->second == object.generation) continue;
+        if (active && server->key != object.key) {
+            log::error(
+                "stray.of_another_server",
+                {{"object", object.object_name}, {"server", server->key.full_name()}});
+            continue;  // its labels would have the other's container removed with it
         }
+        strays.push_back(object);
     }
-    const auto waiting = std::exchange(orphans_, {});
-    for (const auto id : waiting) {
+    return strays;
+}
+
+// Simulated GPUs are not on this machine, so nobody else can be on them.
+bool Reconcile::counts_foreign() const {
+    return context_.inventory.any() && !context_.inventory.simulated();
+}
+
+// Leases that no row will ever end: their server's row is gone, or says that it does not run, or has another
+// one. Ended once the backend has nothing of that server any more; while the hub runs only those that were
+// there at the last pass already.
+awaitable<Result<void>> Reconcile::release_orphans(const std::vector<spawn::Found>& found) {
+    std::set<ServerId> held;
+    for (const auto& object : found)
+        held.insert(object.server);
+    std::set<LeaseId> orphans;
+    for (const auto& [id, row] : context_.leases.all()) {
+        if (!row.server || !context_.leases.is_durable(id)) continue;
+        const auto server = context_.servers.find(*row.server);
+        const bool wanted = server && server->active() && server->lease == id;
+        if (!wanted && !held.contains(*row.server)) orphans.insert(id);
+    }
+    const auto before = std::exchange(orphans_, orphans);
+    for (const auto id : orphans) {
+        if (!first_ && !before.contains(id)) continue;
         const auto* lease = context_.leases.find(id);
         if (lease == nullptr) continue;
-        const bool held = std::any_of(
-            found.begin(), found.end(), [&](const auto& object) { return object.server == lease->server; });
-        if (held) {
-            orphans_.push_back(id);
-            continue;
-        }
         BERTH_CO_TRY(const auto ended, context_.leases.release(id, now_utc(), "its server is gone"));
         store::Change change = [ended](store::Transaction& t) { store::end_lease(t, ended); };
         BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
@@ -75,28 +108,47 @@ awaitable<Result<void>> Reconcile::release_orphans(const std::vector<spawn::Foun
     co_return Result<void>{};
 }
 
-// True when the server goes on.
-bool Reconcile::settle(const std::shared_ptr<Server>& server, const spawn::Found* found) {
-    const bool runs = found != nullptr && found->liveness == spawn::Liveness::running;
+void Reconcile::settle(const std::shared_ptr<Server>& server, const spawn::Found* found) {
     if (server->row.lifecycle == Lifecycle::stopping) {
-        reaper_.finish(server, std::nullopt, "stopped");
-        return false;
+        reaper_.finish(server, server->failure, "stopped");  // why it ends outlives the hub that knew
+    } else if (found != nullptr && found->liveness == spawn::Liveness::running) {
+        adopt(server, *found);
+        addresses_.is_at(server, found->endpoint.url);
+    } else if (server->to_start()) {
+        untouched_.push_back(server);
+    } else {
+        reaper_.finish_gone(server);
     }
-    if (!runs) {
-        std::optional<Error> failure;
-        if (server->row.lifecycle == Lifecycle::starting)
-            failure = Error{
-                spawn::SpawnErrc::exited_early,
-                "The hub was restarted while the server started. Please start it again."};
-        reaper_.finish(server, std::move(failure), "found_gone");
-        return false;
+}
+
+// An earlier hub promised these starts and could not keep it: they go on in the order they were asked for, so
+// long as somebody may still be waiting.
+void Reconcile::take_up(std::vector<std::shared_ptr<Server>> starts) {
+    std::sort(starts.begin(), starts.end(), [](const auto& a, const auto& b) {
+        return std::pair(a->row.started, a->row.id) < std::pair(b->row.started, b->row.id);
+    });
+    const auto& limits = context_.options.spawn;
+    for (auto& server : starts) {
+        const bool waited = server->row.lifecycle == Lifecycle::waiting;
+        const auto longest = waited ? limits.turn_timeout : limits.start_timeout;
+        if (now_utc() - server->row.started.value_or(Timestamp{}) > longest) {
+            Error late{
+                spawn::SpawnErrc::start_timeout,
+                "The hub was away while the server was to start. Please start it again."};
+            reaper_.finish(std::move(server), std::move(late), "start_failed");
+            continue;
+        }
+        auto name = "take up " + server->key.full_name();
+        context_.scope.spawn(std::move(name), OnStop::cancel, start_.again(TakingUp(std::move(server))));
     }
-    adopt(server, *found);
-    return true;
 }
 
 void Reconcile::adopt(const std::shared_ptr<Server>& server, const spawn::Found& found) {
-    if (server->row.lifecycle == Lifecycle::starting) {
+    if (server->to_start() && found.endpoint.url.empty()) {
+        reaper_.finish(server, cut_off_while_starting(), "start_failed");
+        return;
+    }
+    if (server->to_start()) {
         log::info("server.start_resumed", {{"server", server->key.full_name()}});
         auto plan = stored_plan(*server);
         add_device_paths(plan, context_.inventory);
@@ -104,6 +156,12 @@ void Reconcile::adopt(const std::shared_ptr<Server>& server, const spawn::Found&
         return;
     }
     if (!first_) return;
+    // Its label says which devices it was given; only where devices come in is it looked at closer.
+    const bool plain = !server->lease && found.devices.empty();
+    if (plain) {
+        log::debug("server.adopted", {{"server", server->key.full_name()}, {"object", found.object_name}});
+        return;
+    }
     log::info("server.adopted", {{"server", server->key.full_name()}, {"object", found.object_name}});
     context_.scope.spawn("verify " + server->key.full_name(), OnStop::cancel, verify_adopted(server));
 }
@@ -148,15 +206,21 @@ awaitable<> Reconcile::run() {
             start_.close(done.error().message);
             log::warn(
                 "backend.unreachable", {{"why", done.error().message}, {"detail", done.error().detail}});
-            pause = first_ ? 2s : 10s;
+            pause = 2s;  // starts are refused meanwhile
         }
-        (void)co_await gap_.wait_until(Deadline::in(pause));
+        if (!gap_seen_) (void)co_await gap_.wait_until(Deadline::in(pause));
     }
+}
+
+void Reconcile::on_moved(ServerId id, std::int64_t generation, const std::string& url) {
+    const auto server = context_.servers.find(id);
+    if (server && server->row.generation == generation) addresses_.is_at(server, url);
 }
 
 void Reconcile::on_gone(ServerId id, std::int64_t generation, spawn::Status status) {
     const auto server = context_.servers.find(id);
-    if (!server || !server->active() || server->reaping || server->row.generation != generation) return;
+    if (!server || !server->active() || server->reaping || server->taking_up) return;
+    if (server->row.generation != generation) return;
     log::info(
         "server.ended",
         {{"server", server->key.full_name()},
@@ -167,23 +231,23 @@ void Reconcile::on_gone(ServerId id, std::int64_t generation, spawn::Status stat
         server->attempt->request();
         return;
     }
-    std::optional<Error> failure;
-    if (status.out_of_memory)
-        failure = Error{
-            spawn::SpawnErrc::out_of_memory,
-            "Your server was ended because it used more memory than its limit. Unsaved work in kernels is "
-            "lost; files "
-            "are safe. Start it again, with a profile that has more memory if there is one."};
-    reaper_.finish(server, std::move(failure), status.out_of_memory ? "out_of_memory" : "ended_by_itself");
+    server->stop_sentence = sentence_of(status);
+    reaper_.finish(server, failure_of(status), status.out_of_memory ? "out_of_memory" : "ended_by_itself");
 }
 
 awaitable<> Reconcile::watch() {
-    auto on_gone_now = [this](ServerId id, std::int64_t generation, spawn::Status status) {
+    spawn::Watcher watcher;
+    watcher.gone = [this](ServerId id, std::int64_t generation, spawn::Status status) {
         on_gone(id, generation, std::move(status));
     };
-    spawn::OnGone gone = on_gone_now;
-    std::function<void()> gap = [this] { gap_.notify_all(); };
-    co_await context_.spawner.watch(context_.instance, std::move(gone), std::move(gap));
+    watcher.moved = [this](ServerId id, std::int64_t generation, const std::string& url) {
+        on_moved(id, generation, url);
+    };
+    watcher.gap = [this] {
+        gap_seen_ = true;
+        gap_.notify_all();
+    };
+    co_await context_.spawner.watch(context_.instance, std::move(watcher));
 }
 
 }  // namespace berth::hub

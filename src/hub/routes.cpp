@@ -1,5 +1,6 @@
 #include "hub/routes.hpp"
 
+#include "async/back_off.hpp"
 #include "base/text.hpp"
 #include "hub/errors.hpp"
 #include "hub/servers.hpp"
@@ -27,6 +28,10 @@ json::object body_of(const Route& route) {
     body["target"] = route.target;
     body["jupyterhub"] = true;
     return body;
+}
+
+bool is_server(const Route& route) {
+    return route.data.contains("user");
 }
 
 // Observes how long the scope took, as seconds.
@@ -76,12 +81,33 @@ http::Headers Routes::headers() const {
 
 awaitable<Result<void>> Routes::put(Route route, Deadline deadline) {
     wanted_.insert_or_assign(route.routespec, route);
+    if (is_server(route)) co_await withdraw_others(route.routespec, route.target, deadline);
     co_return co_await post(std::move(route), deadline);
 }
 
-awaitable<Result<void>> Routes::remove(std::string routespec, Deadline deadline) {
+// Two servers never share an address. So the other one has lost it, and the hub was not told.
+awaitable<> Routes::withdraw_others(std::string routespec, std::string target, Deadline limit) {
+    std::vector<std::string> others;
+    for (const auto& [spec, route] : wanted_) {
+        if (route.target == target && spec != routespec && is_server(route)) others.push_back(spec);
+    }
+    for (auto& other : others) {
+        log::error("route.lost_its_target", {{"route", other}, {"target", target}, {"now_of", routespec}});
+        (void)co_await withdraw(std::move(other), limit);
+    }
+}
+
+awaitable<Result<void>> Routes::withdraw(std::string routespec, Deadline limit) {
     wanted_.erase(routespec);
-    co_return co_await del(std::move(routespec), deadline);
+    BackOff pause;
+    while (!wanted_.contains(routespec)) {
+        auto gone = co_await del(routespec, limit);
+        if (gone) co_return gone;
+        log::warn("route.delayed", {{"route", routespec}, {"detail", gone.error().detail}});
+        if (limit.passed()) co_return gone;
+        co_await pause.wait();
+    }
+    co_return Result<void>{};
 }
 
 awaitable<Result<void>> Routes::post(Route route, Deadline deadline) {

@@ -30,9 +30,16 @@ class Routes {
 public:
     Routes(net::Endpoint proxy_api, Secret token);
 
+    // Wanted from now on; the next check() sees to it.
+    void want(Route route) { wanted_.insert_or_assign(route.routespec, std::move(route)); }
     // Wanted from now on; true when the proxy has it. Unreachable: it is sent again by check().
+    // A server's route to the same target goes first: its address was given to another.
     awaitable<Result<void>> put(Route route, Deadline deadline);
-    awaitable<Result<void>> remove(std::string routespec, Deadline deadline);
+    // Not wanted from now on; the next check() sees to it.
+    void forget(const std::string& routespec) { wanted_.erase(routespec); }
+    // Not wanted from now on. Tries again until the proxy has it no more, or it was put again; an error when
+    // the limit came first, then check() sees to it.
+    awaitable<Result<void>> withdraw(std::string routespec, Deadline limit);
     // Compares and mends: adds what is missing or differs, deletes what is ours (data.jupyterhub) and
     // unwanted.
     awaitable<Result<void>> check(Deadline deadline);
@@ -42,6 +49,7 @@ public:
     const std::map<std::string, Route>& wanted() const { return wanted_; }
 
 private:
+    awaitable<> withdraw_others(std::string routespec, std::string target, Deadline limit);
     awaitable<Result<void>> post(Route route, Deadline deadline);
     awaitable<Result<void>> del(std::string routespec, Deadline deadline);
     awaitable<Result<json::object>> fetch(Deadline deadline);

@@ -9,6 +9,7 @@ namespace berth::hub {
 
 std::optional<std::string_view> Server::pending() const {
     switch (row.lifecycle) {
+        case Lifecycle::waiting:
         case Lifecycle::starting:
             return "spawn";
         case Lifecycle::stopping:
@@ -98,10 +99,14 @@ std::size_t Servers::active_count() const {
         by_id_.begin(), by_id_.end(), [](const auto& entry) { return entry.second->active(); }));
 }
 
-std::size_t Servers::starting_count() const {
-    return static_cast<std::size_t>(std::count_if(by_id_.begin(), by_id_.end(), [](const auto& entry) {
-        return entry.second->row.lifecycle == Lifecycle::starting;
-    }));
+std::vector<UserId> Servers::owners(bool ready_only) const {
+    std::vector<UserId> users;
+    for (const auto& [id, server] : by_id_) {
+        if (ready_only ? server->ready() : server->active()) users.push_back(server->row.user);
+    }
+    std::sort(users.begin(), users.end());
+    users.erase(std::unique(users.begin(), users.end()), users.end());
+    return users;
 }
 
 void Servers::rename_user(const UserName& old_name, const UserName& new_name) {

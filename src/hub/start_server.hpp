@@ -1,6 +1,6 @@
 // The start of a server (design.md §5): resolve the profile → reserve devices or refuse → commit the intent →
-// backend → verify → wait until it answers → commit ready → route. Everything after the commit goes on by
-// itself and ends in ready or in the reaper. Hub strand only.
+// its turn in the line → backend → verify → wait until it answers → commit ready → route. Everything after
+// the commit goes on by itself and ends in ready or in the reaper (start_attempt.cpp). Hub strand only.
 #pragma once
 
 #include "access/permit.hpp"
@@ -9,6 +9,7 @@
 #include "hub/errors.hpp"
 #include "hub/profiles.hpp"
 #include "hub/reaper.hpp"
+#include "hub/start_line.hpp"
 #include "identity/server_credentials.hpp"
 #include "spawn/environment.hpp"
 
@@ -25,19 +26,31 @@ struct StartRequest {
 class StartServer {
 public:
     StartServer(Context& context, Reaper& reaper)
-        : context_(context), reaper_(reaper), decided_(context.scope.executor()) {}
+        : context_(context),
+          reaper_(reaper),
+          line_(context.scope.executor(), context.options.spawn.concurrent_starts),
+          decided_(context.scope.executor()) {}
 
     // Returns once the intent (row, lease, credentials) is durable; the start goes on. A start already in
     // flight is a success. Until the first open() or close() it waits, at most 10 s: the hub has just started
     // and does not know yet which servers run. Errors: HubErrc and gpu::DeviceErrc, each naming the rule;
     // StoreErrc::unavailable.
     awaitable<Result<void>> begin(access::Permit permit, ServerKey key, StartRequest request);
-    // Waits while the server is starting, at most until `deadline`. True: it is ready; false: still starting.
+    // Waits while the server is to start, at most until `deadline`. True: it is ready; false: not yet.
     // Error: why the start failed.
     awaitable<Result<bool>> wait(ServerKey key, Deadline deadline);
 
     // Goes on with a start that a hub before us committed and whose object runs (reconcile).
     void resume(const std::shared_ptr<Server>& server, spawn::StartPlan plan, spawn::Endpoint endpoint);
+    // Takes up one of which nothing runs: it waited for its turn, or the hub died before its object ran. It
+    // keeps its lease and gets a new generation, so that what a late answer of the backend makes is not it.
+    awaitable<> again(TakingUp taken);
+
+    // Where a start stands that waits for its turn: 1 is the next one.
+    std::optional<std::size_t> position_of(const Server& server) const {
+        return line_.position_of(server.row.id);
+    }
+    const StartLine& line() const { return line_; }
 
     // What the hub would grant now, for the form: the profiles in force.
     std::vector<config::Profile> profiles() const;
@@ -49,11 +62,16 @@ private:
     void decide(std::string closed_because) {
         undecided_ = false;
         closed_because_ = std::move(closed_because);
+        if (closed_because_.empty())
+            line_.open();
+        else
+            line_.close();
         decided_.notify_all();
     }
     Result<void> admit(const ServerKey& key, const Server* server) const;
     awaitable<Result<void>> settle_unnoticed_end(std::shared_ptr<Server> server);
     Result<Intent> prepare(const ServerKey& key, const Server* existing, const StartRequest& request);
+    Result<void> assign_devices(Intent& intent, const Server* existing, const ResolvedStart& resolved);
     Result<store::ServerRow> next_row(
         const ServerKey& key, const Server* existing, const StartRequest& request);
     spawn::Environment environment_for(
@@ -62,6 +80,12 @@ private:
         const identity::ServerCredentials& credentials) const;
     awaitable<Result<void>> commit(access::Permit permit, ServerKey key, Intent intent);
     awaitable<> attempt(
+        std::shared_ptr<Server> server,
+        spawn::StartPlan plan,
+        std::optional<spawn::Endpoint> found,
+        StartLine::Place place);
+    awaitable<Result<void>> take_turn(std::shared_ptr<Server> server, StartLine::Place& place);
+    awaitable<Result<void>> bring_up_in_time(
         std::shared_ptr<Server> server, spawn::StartPlan plan, std::optional<spawn::Endpoint> found);
     awaitable<Result<void>> bring_up(
         std::shared_ptr<Server> server, spawn::StartPlan plan, std::optional<spawn::Endpoint> found);
@@ -71,7 +95,8 @@ private:
 
     Context& context_;
     Reaper& reaper_;
-    std::size_t committing_ = 0;  // starts whose commit is on its way: they count for the limits
+    StartLine line_;
+    std::size_t committing_ = 0;  // starts whose commit is on its way: they count for the limit
     bool undecided_ = true;       // neither open() nor close() was called yet
     Notifier decided_;
     std::string closed_because_ =

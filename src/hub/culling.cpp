@@ -1,0 +1,164 @@
+#include "hub/culling.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
+
+namespace berth::hub {
+namespace {
+
+using std::chrono::duration_cast;
+
+// 0 is no limit, and there is nothing more generous.
+seconds more_generous_limit(seconds one, seconds other) {
+    return one.count() == 0 || other.count() == 0 ? seconds{0} : std::max(one, other);
+}
+
+template <class Value, class Better>
+void take(std::optional<Value>& best, const std::optional<Value>& offered, Better better) {
+    if (!offered) return;
+    best = best ? better(*best, *offered) : *offered;
+}
+
+void take_rule(config::CullRule& best, const config::CullRule& rule) {
+    take(best.idle, rule.idle, more_generous_limit);
+    take(best.max_age, rule.max_age, more_generous_limit);
+    auto greater = [](const auto& one, const auto& other) { return std::max(one, other); };
+    take(best.warning, rule.warning, greater);
+    take(best.extension, rule.extension, greater);
+    take(best.max_extensions, rule.max_extensions, greater);
+}
+
+void lay_over(CullPolicy& policy, const config::CullRule& rule) {
+    policy.idle = rule.idle.value_or(policy.idle);
+    policy.max_age = rule.max_age.value_or(policy.max_age);
+    policy.warning = rule.warning.value_or(policy.warning);
+    policy.extension = rule.extension.value_or(policy.extension);
+    policy.max_extensions = rule.max_extensions.value_or(policy.max_extensions);
+}
+
+struct End {
+    EndReason why = EndReason::idle;
+    seconds limit{0};
+    seconds left{0};
+};
+
+// The earlier end of the limits that hold; none when none does.
+std::optional<End> nearest_end(const CullPolicy& policy, const CullState& state) {
+    std::optional<End> nearest;
+    if (policy.idle.count() > 0 && !state.use_unknown)
+        nearest = End{EndReason::idle, policy.idle, policy.idle - state.idle};
+    if (policy.max_age.count() > 0) {
+        const auto left = policy.max_age - state.age;
+        if (!nearest || left < nearest->left) nearest = End{EndReason::age, policy.max_age, left};
+    }
+    return nearest;
+}
+
+// How long before the end a warning begins. A warning longer than the limit is given in full, but only after
+// half of the limit: else people at work would be warned for ever.
+seconds lead_of(const CullPolicy& policy, const CullState& state, const End& end) {
+    auto lead = std::min(policy.warning, end.limit / 2);
+    if (state.kept > end.left) lead = std::min(lead, policy.extension / 2);
+    return lead;
+}
+
+}  // namespace
+
+CullPolicy policy_for(
+    const config::CullOptions& options, const std::string& profile, const std::vector<std::string>& groups) {
+    CullPolicy policy{
+        options.idle, options.max_age, options.warning, options.extension, options.max_extensions};
+    auto in_group = [&](const config::CullRule& rule) {
+        return std::find(groups.begin(), groups.end(), rule.group) != groups.end();
+    };
+    const std::pair<bool, bool> narrower_last[] = {{true, false}, {false, true}, {true, true}};
+    for (const auto& [by_profile, by_group] : narrower_last) {
+        config::CullRule best;
+        for (const auto& rule : options.rules) {
+            if (rule.profile.empty() == by_profile || rule.group.empty() == by_group) continue;
+            if (by_profile && rule.profile != profile) continue;
+            if (by_group && !in_group(rule)) continue;
+            take_rule(best, rule);
+        }
+        lay_over(policy, best);
+    }
+    return policy;
+}
+
+bool sets_limits(const config::CullOptions& options) {
+    auto sets = [](const config::CullRule& rule) {
+        return rule.idle.value_or(seconds{0}).count() > 0 || rule.max_age.value_or(seconds{0}).count() > 0;
+    };
+    return options.idle.count() > 0 || options.max_age.count() > 0 ||
+           std::any_of(options.rules.begin(), options.rules.end(), sets);
+}
+
+std::string_view name_of(EndReason reason) {
+    return reason == EndReason::idle ? "idle" : "max_age";
+}
+
+CullDecision decide(const CullPolicy& policy, const CullState& state) {
+    const auto nearest = nearest_end(policy, state);
+    if (!nearest) return {};
+    const auto why = nearest->why;
+    auto left = std::max({nearest->left, state.kept, state.grace});
+    if (left > lead_of(policy, state, *nearest)) return {CullDecision::Act::keep, why, left};
+    left = std::max(left, policy.warning - state.warned.value_or(seconds{0}));
+    return {left.count() <= 0 ? CullDecision::Act::stop : CullDecision::Act::warn, why, left};
+}
+
+LifeClock::LifeClock(
+    Timestamp started,
+    std::optional<Timestamp> last_activity,
+    Timestamp wall,
+    Steady now,
+    std::optional<seconds> most)
+    : seen_(last_activity) {
+    auto back = [&](Timestamp since) {
+        auto span = std::max(wall - since, std::chrono::microseconds{0});
+        if (most) span = std::min<std::chrono::microseconds>(span, *most);
+        return now - span;
+    };
+    born_ = back(started);
+    worked_ = std::max(born_, back(last_activity.value_or(started)));
+}
+
+void LifeClock::see(std::optional<Timestamp> last_activity, Timestamp wall, Steady now) {
+    if (!last_activity || last_activity == seen_) return;
+    seen_ = last_activity;
+    // Whatever the time of day says, new activity never makes a server idle for longer than it was.
+    const auto ago = std::max(wall - *last_activity, std::chrono::microseconds{0});
+    worked_ = std::max(worked_, Steady(now - ago));
+}
+
+seconds LifeClock::idle(Steady now) const {
+    return duration_cast<seconds>(now - worked_);
+}
+
+seconds LifeClock::age(Steady now) const {
+    return duration_cast<seconds>(now - born_);
+}
+
+std::string in_words(seconds span) {
+    const auto count = std::max<std::int64_t>(span.count(), 0);
+    const auto minutes = count / 60;
+    if (count < 120) return std::to_string(count) + " s";
+    if (minutes <= 90) return std::to_string(minutes) + " min";
+    auto words = [](std::int64_t large, const char* unit, std::int64_t small, const char* small_unit) {
+        std::string text = std::to_string(large) + unit;
+        return small == 0 ? text : text + " " + std::to_string(small) + small_unit;
+    };
+    const auto hours = minutes / 60;
+    if (hours <= 48) return words(hours, " h", minutes % 60, " min");
+    return words(hours / 24, " d", hours % 24, " h");
+}
+
+std::string why_stopped(EndReason reason, const CullPolicy& policy) {
+    if (reason == EndReason::idle)
+        return "Stopped after " + in_words(policy.idle) + " without activity. Your files are safe.";
+    return "Stopped because it had run for " + in_words(policy.max_age) +
+           ", the longest a server may. Your files are safe; start it again when you need it.";
+}
+
+}  // namespace berth::hub
