@@ -1,5 +1,6 @@
 // The allocator of the seed as a REST interface over the real leases (gpu.md E.11): populate, list, request,
 // release. Its answers are those of a plain array of counters.
+#include "api/audit.hpp"
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
@@ -9,17 +10,6 @@ namespace berth::api {
 namespace {
 
 constexpr std::size_t kMaxDevices = 4096;
-
-store::AuditRow audit_of(const Call& call, std::string action, std::string target) {
-    store::AuditRow audit;
-    audit.at = call.now;
-    audit.principal = call.permit->principal_name();
-    audit.action = std::move(action);
-    audit.target = std::move(target);
-    audit.permit = call.permit->scope();
-    audit.result = "ok";
-    return audit;
-}
 
 json::object counters(const Dependencies& hub) {
     json::object list;

@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace berth::api {
 
@@ -85,6 +86,13 @@ Result<std::optional<std::vector<std::string>>> texts_member(
 bool query_flag(const http::Request& request, std::string_view name) {
     const auto value = request.query_value(name);
     return value && *value != "0" && !equals_ignoring_case(*value, "false");
+}
+
+std::optional<std::int64_t> integer_of(std::string_view text) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+    return number;
 }
 
 }  // namespace berth::api

@@ -27,6 +27,8 @@ Result<std::optional<std::int64_t>> integer_member(const json::object& object, s
 Result<std::optional<std::vector<std::string>>> texts_member(
     const json::object& object, std::string_view key);
 
+// A whole number, or nothing.
+std::optional<std::int64_t> integer_of(std::string_view text);
 // True when the parameter is there and neither "0" nor "false" (also without a value).
 bool query_flag(const http::Request& request, std::string_view name);
 

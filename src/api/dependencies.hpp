@@ -5,10 +5,12 @@
 #include "async/blocking_pool.hpp"
 #include "config/options.hpp"
 #include "gate/gate.hpp"
+#include "gate/local_peer.hpp"
 #include "gpu/allocator_facade.hpp"
 #include "gpu/devices.hpp"
 #include "gpu/leases.hpp"
 #include "hub/activity.hpp"
+#include "hub/cull.hpp"
 #include "hub/routes.hpp"
 #include "hub/server_records.hpp"
 #include "hub/servers.hpp"
@@ -18,6 +20,7 @@
 #include "identity/directory.hpp"
 #include "identity/oauth/provider.hpp"
 #include "identity/sign_in.hpp"
+#include "spawn/spawner.hpp"
 
 #include <functional>
 #include <string>
@@ -44,11 +47,13 @@ struct Dependencies {
     hub::ServerRecords& records;
     hub::UserRecords& users;
     hub::Activity& activity;
+    hub::Culler& culler;
     hub::Routes& routes;
     gpu::Inventory& inventory;
     gpu::Leases& leases;
     gpu::AllocatorFacade& facade;
-    std::string spawner_name;
+    spawn::Spawner& spawner;
+    gate::LocalAdministrators local_administrators;
     std::function<void(ShutdownWish)> shut_down;  // asks app/ to end the process; returns at once
 };
 

@@ -96,9 +96,10 @@ unsigned status_for(hub::HubErrc reason) {
         case hub::HubErrc::no_such_server:
             return 404;
         case hub::HubErrc::server_exists:
+        case hub::HubErrc::no_end_near:
+        case hub::HubErrc::no_more_extensions:
             return 409;
         case hub::HubErrc::active_server_limit:
-        case hub::HubErrc::too_many_starts:
             return 429;
         case hub::HubErrc::already_running:
         case hub::HubErrc::stop_pending:
@@ -230,7 +231,7 @@ unsigned status_of(const Error& error) {
 
 unsigned retry_after(const Error& error) {
     static thread_local std::minstd_rand spread{std::random_device{}()};
-    if (error.is(hub::HubErrc::too_many_starts)) return 30 + static_cast<unsigned>(spread() % 31);
+    if (error.is(hub::HubErrc::active_server_limit)) return 30 + static_cast<unsigned>(spread() % 31);
     unsigned seconds = 0;  // of a throttled sign-in; the detail says how many
     if (error.is(identity::SignInErrc::throttled))
         std::from_chars(error.detail.data(), error.detail.data() + error.detail.size(), seconds);

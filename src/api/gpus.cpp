@@ -1,6 +1,9 @@
 // The GPU board: what devices there are, who holds them, and the administrator's switch (gpu.md E.8).
+#include "api/audit.hpp"
+#include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
+#include "base/text.hpp"
 #include "gpu/device_rows.hpp"
 #include "store/queries.hpp"
 
@@ -60,6 +63,13 @@ json::object device_model(
         leases.emplace_back(lease_model(hub, call, *lease, sees_all));
     }
     model["leases"] = std::move(leases);
+    json::array external;  // names of containers and processes are for those who may see whose they are
+    for (const auto& use : hub.inventory.external()) {
+        const bool here =
+            std::find(use.devices.begin(), use.devices.end(), device.row.uuid) != use.devices.end();
+        if (here) external.emplace_back(sees_all ? json::value(use.name) : json::value(nullptr));
+    }
+    model["external"] = std::move(external);
     return model;
 }
 
@@ -67,13 +77,7 @@ awaitable<Result<http::Response>> set_cordoned(Dependencies& hub, Call& call, bo
     const DeviceUuid uuid(call.arguments.at(0));
     const auto plan = hub.inventory.plan_cordon(uuid, cordoned);
     if (!plan) co_return not_found("There is no device " + uuid.value);
-    store::AuditRow audit;
-    audit.at = call.now;
-    audit.principal = call.permit->principal_name();
-    audit.action = cordoned ? "gpu.cordon" : "gpu.uncordon";
-    audit.target = uuid.value;
-    audit.permit = call.permit->scope();
-    audit.result = "ok";
+    const auto audit = audit_of(call, cordoned ? "gpu.cordon" : "gpu.uncordon", uuid.value);
     store::Change change = [rows = *plan, audit](store::Transaction& t) {
         gpu::write(t, rows);
         store::insert(t, audit);
@@ -110,6 +114,30 @@ awaitable<Result<http::Response>> put_cordon(Dependencies& hub, Call& call) {
 }
 awaitable<Result<http::Response>> delete_cordon(Dependencies& hub, Call& call) {
     return set_cordoned(hub, call, false);
+}
+
+// A server's devices are free only when the engine says that its container is gone, so its lease ends by
+// stopping it; a lease of the allocator façade ends at once.
+awaitable<Result<http::Response>> delete_lease(Dependencies& hub, Call& call) {
+    const auto number = integer_of(call.arguments.at(0));
+    const auto* lease = number ? hub.leases.find(static_cast<LeaseId>(*number)) : nullptr;
+    if (lease == nullptr)
+        co_return not_found("There is no live lease " + ellipsized(call.arguments.at(0), 32));
+    const auto server = lease->server ? hub.servers.find(*lease->server) : nullptr;
+    if (server) {
+        BERTH_CO_CHECK(co_await hub.stop.begin(*call.permit, server->key));
+        co_return http::Response::json(
+            202, json::object{{"message", "The server " + server->key.full_name() + " is being stopped."}});
+    }
+    BERTH_CO_TRY(const auto row, hub.leases.release(lease->id, call.now, "released by an administrator"));
+    store::Change change =
+        [row, audit = audit_of(call, "gpu.release", call.arguments.at(0))](store::Transaction& t) {
+            store::end_lease(t, row);
+            store::insert(t, audit);
+        };
+    BERTH_CO_CHECK(co_await hub.store.commit(std::move(change)));
+    hub.leases.apply(row);
+    co_return http::Response::empty(204);
 }
 
 }  // namespace berth::api

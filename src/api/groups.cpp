@@ -1,4 +1,5 @@
 // Groups (hub-protocol §11.1).
+#include "api/audit.hpp"
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
@@ -24,6 +25,20 @@ Result<std::vector<UserId>> users_of(const Dependencies& hub, const std::vector<
         ids.push_back(user->id());
     }
     return ids;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const auto& name : names)
+        text += (text.empty() ? "" : ", ") + name;
+    return ellipsized(text, 1024);
+}
+
+std::string names_of(const Dependencies& hub, const std::vector<UserId>& users) {
+    std::vector<std::string> names;
+    for (const auto id : users)
+        if (const auto* user = hub.directory.find(id)) names.push_back(user->name().value);
+    return joined(names);
 }
 
 http::Response group_response(
@@ -72,13 +87,15 @@ awaitable<Result<http::Response>> post_groups(Dependencies& hub, Call& call) {
         BERTH_CO_TRY(auto name, identity::group_name(text));
         groups.push_back(std::move(name));
     }
-    BERTH_CO_CHECK(co_await hub.directory.create_groups(groups));
+    BERTH_CO_CHECK(co_await hub.directory.create_groups(groups, audit_of(call, "group.create", "")));
     json::array models;
     for (const auto& name : groups) {
         const auto* group = hub.directory.find(name);
         if (group == nullptr) continue;
         const GroupId id = group->row.id;
-        if (!members.empty()) BERTH_CO_CHECK(co_await hub.directory.add_members(id, members));
+        if (!members.empty())
+            BERTH_CO_CHECK(co_await hub.directory.add_members(
+                id, members, audit_of(call, "group.add", name.value, joined(*users))));
         group = hub.directory.find(id);
         if (group == nullptr) continue;
         models.emplace_back(group_model(hub, call.who(), *group).value_or(json::object{}));
@@ -98,13 +115,18 @@ awaitable<Result<http::Response>> post_group(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto names, texts_member(body, "users"));
     BERTH_CO_TRY(auto members, users_of(hub, names.value_or(std::vector<std::string>{})));
     BERTH_CO_TRY(auto name, identity::group_name(call.arguments.at(0)));
-    BERTH_CO_TRY(const auto id, co_await hub.directory.create_group(std::move(name), std::move(members)));
+    auto audit =
+        audit_of(call, "group.create", name.value, joined(names.value_or(std::vector<std::string>{})));
+    BERTH_CO_TRY(
+        const auto id,
+        co_await hub.directory.create_group(std::move(name), std::move(members), std::move(audit)));
     co_return group_response(hub, call, 201, *hub.directory.find(id));
 }
 
 awaitable<Result<http::Response>> delete_group(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto* group, find_group(hub, call));
-    BERTH_CO_CHECK(co_await hub.directory.remove_group(group->row.id));
+    BERTH_CO_CHECK(co_await hub.directory.remove_group(
+        group->row.id, audit_of(call, "group.remove", group->row.name.value)));
     co_return http::Response::empty(204);
 }
 
@@ -112,7 +134,8 @@ awaitable<Result<http::Response>> post_group_users(Dependencies& hub, Call& call
     BERTH_CO_TRY(const auto* group, find_group(hub, call));
     BERTH_CO_TRY(auto members, required_users(hub, call));
     const GroupId id = group->row.id;
-    BERTH_CO_CHECK(co_await hub.directory.add_members(id, std::move(members)));
+    auto audit = audit_of(call, "group.add", group->row.name.value, names_of(hub, members));
+    BERTH_CO_CHECK(co_await hub.directory.add_members(id, std::move(members), std::move(audit)));
     BERTH_CO_TRY(const auto* changed, find_group(hub, call));
     co_return group_response(hub, call, 200, *changed);
 }
@@ -121,7 +144,8 @@ awaitable<Result<http::Response>> delete_group_users(Dependencies& hub, Call& ca
     BERTH_CO_TRY(const auto* group, find_group(hub, call));
     BERTH_CO_TRY(auto members, required_users(hub, call));
     const GroupId id = group->row.id;
-    BERTH_CO_CHECK(co_await hub.directory.remove_members(id, std::move(members)));
+    auto audit = audit_of(call, "group.drop", group->row.name.value, names_of(hub, members));
+    BERTH_CO_CHECK(co_await hub.directory.remove_members(id, std::move(members), std::move(audit)));
     BERTH_CO_TRY(const auto* changed, find_group(hub, call));
     co_return group_response(hub, call, 200, *changed);
 }
@@ -131,7 +155,8 @@ awaitable<Result<http::Response>> put_group_properties(Dependencies& hub, Call& 
     BERTH_CO_TRY(const auto body, json_body(call.request));
     if (!body || !body->is_object()) co_return bad_request("properties must be a JSON object");
     const GroupId id = group->row.id;
-    BERTH_CO_CHECK(co_await hub.directory.set_properties(id, body->get_object()));
+    BERTH_CO_CHECK(co_await hub.directory.set_properties(
+        id, body->get_object(), audit_of(call, "group.properties", group->row.name.value)));
     BERTH_CO_TRY(const auto* changed, find_group(hub, call));
     co_return group_response(hub, call, 200, *changed);
 }

@@ -29,15 +29,25 @@ BERTH_HANDLER(get_tokens);
 BERTH_HANDLER(post_token);
 BERTH_HANDLER(get_token);
 BERTH_HANDLER(delete_token);
+BERTH_HANDLER(get_sessions);
+BERTH_HANDLER(delete_session);
+BERTH_HANDLER(delete_sessions);
 // activity.cpp
 BERTH_HANDLER(post_activity);
 // servers.cpp
 BERTH_HANDLER(post_server);
 BERTH_HANDLER(delete_server);
+// endings.cpp
+BERTH_HANDLER(get_ending);
+BERTH_HANDLER(post_keep_running);
 // server_records.cpp
 BERTH_HANDLER(get_server);
 BERTH_HANDLER(put_server);
 BERTH_HANDLER(patch_server);
+// server_log.cpp
+BERTH_HANDLER(get_server_log);
+// audit.cpp
+BERTH_HANDLER(get_audit);
 // progress.cpp
 BERTH_HANDLER(get_progress);
 // groups.cpp
@@ -65,6 +75,7 @@ BERTH_HANDLER(post_oauth_token);
 BERTH_HANDLER(get_gpus);
 BERTH_HANDLER(put_cordon);
 BERTH_HANDLER(delete_cordon);
+BERTH_HANDLER(delete_lease);
 // profiles.cpp
 BERTH_HANDLER(get_profiles);
 // allocator.cpp

@@ -5,6 +5,7 @@
 #include "api/router.hpp"
 #include "api/table.hpp"
 #include "base/random.hpp"
+#include "gate/rate_limit.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
 
@@ -13,7 +14,7 @@
 namespace berth::api {
 namespace {
 
-enum class Listener { proxy, servers };
+enum class Listener { proxy, servers, administrators };
 
 bool is_api(std::string_view rest) {
     return rest == "api" || rest.starts_with("api/");
@@ -57,6 +58,9 @@ void add_security_headers(
     response.headers.set("X-JupyterHub-Version", hub.options.hub_version);
     response.headers.set("X-Content-Type-Options", "nosniff");
     response.headers.set("Referrer-Policy", "same-origin");
+    const auto hsts = hub.options.tls.hsts.count();
+    if (hsts > 0 && call != nullptr && hub.gate.scheme_of(call->request) == "https")
+        response.headers.set("Strict-Transport-Security", "max-age=" + std::to_string(hsts));
     response.headers.set("Access-Control-Allow-Headers", "accept, content-type, authorization");
     if (!response.headers.find("Cache-Control")) response.headers.add("Cache-Control", "no-store");
 }
@@ -69,11 +73,19 @@ bool is_html(const http::Response& response) {
 
 struct HubApi::Impl {
     explicit Impl(Dependencies& dependencies)
-        : hub(dependencies), access(dependencies.directory), router(table(), hub_path(dependencies)) {}
+        : hub(dependencies),
+          access(dependencies.directory),
+          router(table(), hub_path(dependencies)),
+          accounts(
+              dependencies.options.rate_limit.requests_per_second, dependencies.options.rate_limit.burst),
+          addresses(
+              dependencies.options.rate_limit.requests_per_second, dependencies.options.rate_limit.burst) {}
 
     static awaitable<http::Response> serve(Impl* self, Listener listener, http::Request request);
-    static awaitable<http::Response> answer(Impl* self, const Row& row, Call& call);
+    static awaitable<http::Response> answer(Impl* self, const Row& row, Listener listener, Call& call);
 
+    gate::Visit identify(Listener listener, const Call& call, gate::Surface surface) const;
+    bool within_rate(const Row& row, Listener listener, const Call& call);
     http::Response without_row(const Router::Found& found, Listener listener, Call& call) const;
     Result<std::optional<access::Permit>> permit_for(const Row& row, const Call& call) const;
     http::Response refuse(const Row& row, const Call& call, const Error& error) const;
@@ -86,13 +98,26 @@ struct HubApi::Impl {
     Dependencies& hub;
     access::AccessCheck access;
     Router router;
+    gate::RateLimit accounts;
+    gate::RateLimit addresses;
     std::map<std::pair<const Row*, unsigned>, obs::Histogram*> durations;
 };
+
+// What anybody may see costs little, and a whole class may ask for it from one address; services are the
+// administrator's own.
+bool HubApi::Impl::within_rate(const Row& row, Listener listener, const Call& call) {
+    const bool is_for_everybody = row.check == Check::open && row.method == http::Method::get;
+    const auto& who = call.who();
+    if (is_for_everybody || listener != Listener::proxy || who.server) return true;
+    const auto now = gate::RateLimit::Clock::now();
+    if (!who.authenticated()) return addresses.take(call.request.client_address(), now);
+    return !who.user || accounts.take(who.name, now);
+}
 
 // Answers for paths that are no row of the table.
 http::Response HubApi::Impl::without_row(const Router::Found& found, Listener listener, Call& call) const {
     const bool api = is_api(found.rest) && found.below_prefix;
-    if (listener == Listener::servers && !api) return json_error(404, "");
+    if (listener != Listener::proxy && !api) return json_error(404, "");
     if (found.undecodable)
         return api ? json_error(400, "")
                    : status_as_page(hub, call, 400, "The address holds a '%' that is no escape.");
@@ -100,6 +125,16 @@ http::Response HubApi::Impl::without_row(const Router::Found& found, Listener li
     if (api && call.request.method == http::Method::options) return http::Response::empty(200);
     const unsigned status = found.known_path ? 405 : 404;
     return api ? json_error(status, "") : status_as_page(hub, call, status, "");
+}
+
+// On the administration socket the kernel's word counts, and no cookie or token.
+gate::Visit HubApi::Impl::identify(Listener listener, const Call& call, gate::Surface surface) const {
+    if (listener != Listener::administrators) return hub.gate.identify(call.request, surface, call.now);
+    gate::Visit visit;
+    visit.surface = surface;
+    if (call.request.local_peer)
+        visit.principal = gate::principal_of(*call.request.local_peer, hub.local_administrators);
+    return visit;
 }
 
 Result<std::optional<access::Permit>> HubApi::Impl::permit_for(const Row& row, const Call& call) const {
@@ -136,7 +171,13 @@ http::Response HubApi::Impl::refuse(const Row& row, const Call& call, const Erro
     return error_as_page(hub, call, error);
 }
 
-awaitable<http::Response> HubApi::Impl::answer(Impl* self, const Row& row, Call& call) {
+awaitable<http::Response> HubApi::Impl::answer(Impl* self, const Row& row, Listener listener, Call& call) {
+    if (!self->within_rate(row, listener, call)) {
+        const Error too_many{ApiErrc::too_many, "Too many requests. Wait a moment and try again."};
+        auto refused = self->refuse(row, call, too_many);
+        refused.headers.add("Retry-After", "1");
+        co_return refused;
+    }
     if (row.xsrf == Xsrf::checked) {
         if (auto checked = self->hub.gate.check_xsrf(call.request, call.visit); !checked) {
             co_return self->refuse(row, call, checked.error());
@@ -157,14 +198,14 @@ awaitable<http::Response> HubApi::Impl::serve(Impl* self, Listener listener, htt
     call.now = now_utc();
     auto found = self->router.find(call.request.method, call.request.path());
     const bool hidden =
-        found.row != nullptr && listener == Listener::servers && found.row->surface != gate::Surface::api;
+        found.row != nullptr && listener != Listener::proxy && found.row->surface != gate::Surface::api;
     if (hidden) {
         found.row = nullptr;
         found.known_path = false;
     }
     const bool api = found.row != nullptr
                          ? found.row->surface == gate::Surface::api
-                         : listener == Listener::servers || (found.below_prefix && is_api(found.rest));
+                         : listener != Listener::proxy || (found.below_prefix && is_api(found.rest));
     const auto surface = found.row != nullptr ? found.row->surface
                          : api                ? gate::Surface::api
                                               : gate::Surface::page;
@@ -177,8 +218,8 @@ awaitable<http::Response> HubApi::Impl::serve(Impl* self, Listener listener, htt
         response = self->without_row(found, listener, call);
     } else {
         call.arguments = std::move(found.arguments);
-        call.visit = self->hub.gate.identify(call.request, surface, call.now);
-        response = co_await answer(self, *found.row, call);
+        call.visit = self->identify(listener, call, surface);
+        response = co_await answer(self, *found.row, listener, call);
     }
     if (found.row != nullptr || (found.below_prefix && !api)) {
         const auto renders = is_html(response) ? gate::Gate::Renders::page : gate::Gate::Renders::nothing;
@@ -231,6 +272,14 @@ http::Handler HubApi::handler() {
 http::Handler HubApi::handler_for_servers() {
     return [self = impl_.get()](http::Request request) {
         return Impl::serve(self, Listener::servers, std::move(request));
+    };
+}
+
+http::Handler HubApi::handler_for_administrators() {
+    return [self = impl_.get()](http::Request request) {
+        if (request.target.starts_with('/'))
+            request.target = self->hub.options.base_path() + request.target.substr(1);
+        return Impl::serve(self, Listener::administrators, std::move(request));
     };
 }
 

@@ -20,6 +20,9 @@ public:
     http::Handler handler();
     // For the listener that containers reach: the REST API and the token endpoint; anything else is 404.
     http::Handler handler_for_servers();
+    // For the Unix socket of `berth user` and the like: the REST API, asked as whoever the kernel says is at
+    // the other end; addresses are written without the base path.
+    http::Handler handler_for_administrators();
 
 private:
     struct Impl;

@@ -24,7 +24,7 @@ awaitable<Result<http::Response>> get_info(Dependencies& hub, Call&) {
         {"version", hub.options.hub_version},
         {"python", ""},
         {"sys_executable", ""},
-        {"spawner", {{"class", "berth." + hub.spawner_name}, {"version", BERTH_VERSION}}},
+        {"spawner", {{"class", "berth." + std::string(hub.spawner.name())}, {"version", BERTH_VERSION}}},
         {"authenticator", {{"class", "berth." + method}, {"version", BERTH_VERSION}}},
         {"berth", {{"version", BERTH_VERSION}}},
     };
@@ -34,7 +34,7 @@ awaitable<Result<http::Response>> get_info(Dependencies& hub, Call&) {
 awaitable<Result<http::Response>> get_berth_info(Dependencies& hub, Call&) {
     json::object info{
         {"version", BERTH_VERSION},
-        {"spawner", hub.spawner_name},
+        {"spawner", std::string(hub.spawner.name())},
         {"authenticator", std::string(hub.sign_in.authenticator().name())},
         {"users", hub.directory.user_count()},
         {"active_servers", hub.servers.active_count()},

@@ -90,7 +90,7 @@ awaitable<Result<http::Response>> post_invite_page(Dependencies& hub, Call& call
     if (user == nullptr) co_return not_found();
     log::info("user.invite_accepted", {{"user", identity::for_log(user->name().value)}});
     http::Response response = http::Response::redirect(hub_path(hub) + "home");
-    BERTH_CO_CHECK(co_await begin_session(hub, call, *accepted, response));
+    BERTH_CO_CHECK(co_await begin_session(hub, call, *accepted, "invite", response));
     co_return response;
 }
 

@@ -43,6 +43,8 @@ private:
     Right name_, all_, groups_, activity_, roles_, servers_, server_state_, auth_state_;
 };
 
+// {"at", "because", "seconds_left", "extensions_left", "extension_seconds"}: what is told of a near end.
+void append_ending(std::string& out, const hub::Ending& ending);
 json::object token_model(const Dependencies& hub, const identity::Token& token);
 // Nothing when the reader may see nothing of it.
 std::optional<json::object> group_model(

@@ -1,6 +1,7 @@
 // The OAuth 2 provider's two addresses (hub-protocol §3): a page that people pass through, and the token
 // endpoint.
 #include "access/scopes.hpp"
+#include "api/audit.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
 #include "api/pages.hpp"
@@ -51,10 +52,11 @@ awaitable<Result<http::Response>> authorize(
     }
     auto authorization = std::get<identity::Authorization>(std::move(outcome));
     if (authorization.needs_confirmation && !consented) co_return consent_page(hub, call, authorization);
+    identity::Audit audit = audit_of(call, "oauth.code", "");
     BERTH_CO_TRY(
         auto location,
         co_await hub.oauth.issue_code(
-            std::move(authorization), visitor->id(), call.visit.session_id, call.now));
+            std::move(authorization), visitor->id(), call.visit.session_id, call.now, std::move(audit)));
     co_return http::Response::redirect(std::move(location));
 }
 

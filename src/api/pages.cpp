@@ -1,5 +1,6 @@
 #include "api/pages.hpp"
 
+#include "api/audit.hpp"
 #include "api/error_response.hpp"
 #include "base/text.hpp"
 
@@ -70,16 +71,39 @@ std::string landing_url(const Dependencies& hub, const UserName& user) {
     return hub_path(hub) + "spawn";
 }
 
-awaitable<Result<void>> begin_session(Dependencies& hub, Call& call, UserId user, http::Response& response) {
+namespace {
+
+// The browser's session of before, whoever's it was.
+awaitable<Result<void>> end_earlier_session(Dependencies& hub, Call& call) {
     const std::string before = call.request.cookie(gate::kSessionCookie).value_or("");
     const auto* old = hub.directory.find_session(before);
-    if (old != nullptr) BERTH_CO_CHECK(co_await hub.directory.end_session(old->user, before));
+    const auto* owner = old == nullptr ? nullptr : hub.directory.find(old->user);
+    if (owner == nullptr) co_return Result<void>{};
+    auto audit = audit_of(call, "user.sign_out", owner->name().value, "another sign-in in the same browser");
+    audit.principal = "user:" + owner->name().value;
+    co_return co_await hub.directory.end_session(owner->id(), before, std::move(audit));
+}
+
+}  // namespace
+
+awaitable<Result<void>> begin_session(
+    Dependencies& hub, Call& call, UserId user, std::string method, http::Response& response) {
+    BERTH_CO_CHECK(co_await end_earlier_session(hub, call));
     const auto* found = hub.directory.find(user);
     if (found == nullptr) co_return not_found();
+    auto audit = audit_of(
+        call, "user.sign_in", found->name().value, "from " + std::string(call.request.client_address()));
+    audit.principal = "user:" + found->name().value;
+    audit.permit = std::move(method);
     hub.gate.sign_in(call.request, *found, call.now, call.visit, response);
     const std::string agent(call.request.headers.find("User-Agent").value_or(""));
     co_return co_await hub.directory.create_session(
-        user, call.visit.session_id, call.request.client_address(), ellipsized(agent, 256), call.now);
+        user,
+        call.visit.session_id,
+        call.request.client_address(),
+        ellipsized(agent, 256),
+        call.now,
+        std::move(audit));
 }
 
 std::string server_path(const ServerKey& key) {

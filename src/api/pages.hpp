@@ -27,6 +27,8 @@ std::string server_path(const ServerKey& key);
 
 // A new browser session for `user`: its cookies in `response`, its row committed. The one that this browser
 // had before ends, with the tokens issued in it, whoever's it was: no sign-out would reach it any more.
-awaitable<Result<void>> begin_session(Dependencies& hub, Call& call, UserId user, http::Response& response);
+// `method`: how they have shown who they are, for the audit record.
+awaitable<Result<void>> begin_session(
+    Dependencies& hub, Call& call, UserId user, std::string method, http::Response& response);
 
 }  // namespace berth::api

@@ -84,8 +84,11 @@ TEST(Pages, CookiesThatLieAreClearedAndNobodyIsSignedIn) {
     EXPECT_FALSE(forged.cookies.contains("jupyterhub-hub-login"));
     auto without_session = browser;
     without_session.cookies.erase("jupyterhub-session-id");
-    without_session.keep(hub.get(without_session, "/hub/home"));
-    EXPECT_TRUE(without_session.cookies.contains("jupyterhub-session-id"));
+    const auto refused = hub.get(without_session, "/hub/home");
+    EXPECT_EQ(refused.status, 302U);
+    EXPECT_TRUE(location(refused).starts_with("/hub/login"));
+    without_session.keep(refused);
+    EXPECT_FALSE(without_session.cookies.contains("jupyterhub-hub-login"));
 }
 
 TEST(Pages, TokensAreNoWayIntoPages) {

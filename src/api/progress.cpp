@@ -7,6 +7,7 @@ namespace berth::api {
 namespace {
 
 constexpr std::chrono::seconds kKeepAlive{8};
+constexpr std::chrono::seconds kPositions{1};  // how often one who waits is told where they stand
 
 std::string event_of(const json::object& event) {
     return "data: " + json::serialize(event) + "\n\n";
@@ -38,7 +39,7 @@ bool has_failed(const hub::Server& server) {
 // The last event, once there is one.
 std::optional<std::string> final_event(const hub::Server& server, const std::string& base_path) {
     if (server.ready()) return event_of(ready_event(server.prefix(base_path)));
-    if (server.row.lifecycle == hub::Lifecycle::starting && !server.failure) return std::nullopt;
+    if (server.to_start() && !server.failure) return std::nullopt;
     return event_of(failed_event(server));
 }
 
@@ -54,9 +55,27 @@ std::string new_steps(const hub::Server& server, std::size_t& sent) {
     return events;
 }
 
+// Where a start stands that waits for its turn, when that is news.
+std::string new_position(const hub::StartServer& start, const hub::Server& server, std::size_t& told) {
+    const auto position = start.position_of(server);
+    if (!position || *position == told) return {};
+    told = *position;
+    const auto& line = start.line();
+    const std::string message = "Waiting for its turn: position " + std::to_string(told) + " of " +
+                                std::to_string(line.waiting()) + " (" + std::to_string(line.at_a_time()) +
+                                " start at a time)";
+    return event_of({{"progress", 0}, {"message", message}, {"position", told}, {"waiting", line.waiting()}});
+}
+
 awaitable<> write_progress(
-    const hub::Servers& servers, ServerKey key, std::string base_path, http::BodyWriter& out) {
+    const hub::Servers& servers,
+    const hub::StartServer& start,
+    ServerKey key,
+    std::string base_path,
+    http::BodyWriter& out) {
     std::string piece = "\n\n";
+    std::size_t position = 0;  // told last
+    auto next_word = std::chrono::steady_clock::now() + kKeepAlive;
     // What has come to its end already is told by its last event alone.
     const auto begun = servers.find(key);
     std::size_t sent = begun && final_event(*begun, base_path) ? begun->steps.size() : 0;
@@ -69,14 +88,19 @@ awaitable<> write_progress(
             co_return;
         }
         piece += new_steps(*server, sent);
+        piece += new_position(start, *server, position);
         auto last = final_event(*server, base_path);
         if (last) piece += *last;
-        if (!piece.empty()) co_await out.write(std::exchange(piece, {}));
+        if (!piece.empty()) {
+            co_await out.write(std::exchange(piece, {}));
+            next_word = std::chrono::steady_clock::now() + kKeepAlive;
+        }
         if (last) co_return;
         // Something may have changed while the piece was written: then there is nothing to wait for.
         if (server->steps.size() > sent || final_event(*server, base_path)) continue;
-        const bool changed = co_await server->changed.wait_until(Deadline::in(kKeepAlive));
-        if (!changed) piece = "\n\n";
+        const bool waits = start.position_of(*server).has_value();
+        (void)co_await server->changed.wait_until(Deadline::in(waits ? kPositions : kKeepAlive));
+        if (std::chrono::steady_clock::now() >= next_word) piece = "\n\n";
     }
 }
 
@@ -88,8 +112,7 @@ awaitable<Result<http::Response>> get_progress(Dependencies& hub, Call& call) {
     const auto server = hub.servers.find(key);
     if (!server && !key.server.empty()) co_return not_found();
     if (!server) co_return bad_request(key.full_name() + " is not starting...");
-    const bool pending = server->row.lifecycle == hub::Lifecycle::starting;
-    if (!server->ready() && !pending && !has_failed(*server)) {
+    if (!server->ready() && !server->to_start() && !has_failed(*server)) {
         co_return bad_request(key.full_name() + " is not starting...");
     }
     http::Response response;
@@ -97,9 +120,10 @@ awaitable<Result<http::Response>> get_progress(Dependencies& hub, Call& call) {
     response.headers.add("Cache-Control", "no-cache");
     response.headers.add("X-Accel-Buffering", "no");  // nginx in front passes events on at once
     const hub::Servers& servers = hub.servers;
+    const hub::StartServer& start = hub.start;
     std::string base_path = hub.options.base_path();
-    response.stream = [&servers, key, base_path](http::BodyWriter& out) {
-        return write_progress(servers, key, base_path, out);
+    response.stream = [&servers, &start, key, base_path](http::BodyWriter& out) {
+        return write_progress(servers, start, key, base_path, out);
     };
     co_return response;
 }

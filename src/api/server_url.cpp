@@ -84,6 +84,17 @@ awaitable<Result<http::Response>> bounce(Dependencies& hub, Call& call) {
     co_return http::Response::redirect(std::move(url));
 }
 
+// It must not be told that the server does not run: Lab would offer to start it, and there is one.
+http::Response unreachable(const Dependencies& hub, const Call& call) {
+    const std::string message =
+        "The server runs, but was taken off its network, so nothing leads to it. What it computes goes on. "
+        "An administrator can connect it again; then this page opens it. To give it up, stop it on the home "
+        "page.";
+    if (has_api_segment(call) || prefers_json(call.request))
+        return http::Response::json(503, json::object{{"message", message}});
+    return status_as_page(hub, call, 503, message);
+}
+
 http::Response not_running(const Dependencies& hub, const Call& call, const ServerKey& key) {
     const auto server = hub.servers.find(key);
     std::string target = user_url(hub, call);
@@ -103,6 +114,7 @@ http::Response not_running(const Dependencies& hub, const Call& call, const Serv
         model.start_url = hub_path(hub) + "spawn/" + server_path(key) + next;
     }
     if (failed) model.failure = server->failure ? server->failure->message : server->row.failure;
+    if (!failed && server) model.stopped_because = server->row.stopped_because;
     return html(424, web::not_running_page(page_context(hub, call), model));
 }
 
@@ -119,6 +131,7 @@ awaitable<Result<http::Response>> get_server_url(Dependencies& hub, Call& call) 
     if (hub.directory.find(call.user()) == nullptr) co_return not_found();
     const ServerKey key = meant_server(hub, call);
     const auto server = hub.servers.find(key);
+    if (server && server->unreachable()) co_return unreachable(hub, call);
     if (server && server->ready()) co_return co_await bounce(hub, call);
     if (has_api_segment(call) || prefers_json(call.request)) co_return not_running_json(hub, call, key);
     co_return not_running(hub, call, key);

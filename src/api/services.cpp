@@ -1,4 +1,5 @@
 // Services (hub-protocol §11.1, §12.3).
+#include "api/audit.hpp"
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
@@ -99,7 +100,9 @@ awaitable<Result<http::Response>> post_service(Dependencies& hub, Call& call) {
     BERTH_CO_CHECK(only_keys(body, kServiceKeys));
     BERTH_CO_TRY(auto options, options_of(body, call.arguments.at(0)));
     BERTH_CO_CHECK(check_client_scopes(hub, call, options));
-    BERTH_CO_TRY(const auto id, co_await hub.directory.create_service(std::move(options), call.now));
+    auto audit = audit_of(call, "service.create", options.name);
+    BERTH_CO_TRY(
+        const auto id, co_await hub.directory.create_service(std::move(options), call.now, std::move(audit)));
     const auto* service = hub.directory.find(id);
     if (service == nullptr) co_return not_found();
     if (!service->url.empty()) {
@@ -113,8 +116,9 @@ awaitable<Result<http::Response>> delete_service(Dependencies& hub, Call& call) 
     BERTH_CO_TRY(const auto* service, find_service(hub, call));
     const std::string prefix = hub.directory.service_prefix(*service);
     const bool routed = !service->url.empty();
-    BERTH_CO_CHECK(co_await hub.directory.remove_service(service->id));
-    if (routed) BERTH_CO_CHECK(co_await hub.routes.remove(prefix, Deadline::in(std::chrono::seconds(5))));
+    BERTH_CO_CHECK(co_await hub.directory.remove_service(
+        service->id, audit_of(call, "service.remove", service->name.value)));
+    if (routed) BERTH_CO_CHECK(co_await hub.routes.withdraw(prefix, Deadline::in(std::chrono::seconds(5))));
     co_return http::Response::empty(200);
 }
 

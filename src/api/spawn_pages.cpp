@@ -10,6 +10,8 @@
 namespace berth::api {
 namespace {
 
+constexpr std::chrono::milliseconds kImmediate{150};
+
 struct Visitor {
     ServerKey key;
     access::Permit permit;
@@ -113,8 +115,9 @@ awaitable<Result<http::Response>> start_and_show(
     const ServerKey key = visitor.key;
     auto begun = co_await hub.start.begin(std::move(visitor.permit), key, std::move(request));
     if (begun) {
-        // What fails at once is said on the form, where it can be mended.
-        auto ready = co_await hub.start.wait(key, Deadline::in(std::chrono::seconds(1)));
+        // What fails at once (an image that is not there) is said on the form, where it can be mended. Longer
+        // than that nobody is kept from the pending page, which loads while the container boots.
+        auto ready = co_await hub.start.wait(key, Deadline::in(kImmediate));
         if (!ready) begun = Error{ApiErrc::start_failed, ready.error().message, ready.error().detail};
     }
     if (!begun) {

@@ -70,12 +70,31 @@ struct TestApi : hub::test::TestHub {
         records.emplace(*context);
         users.emplace(*context, *stop);
         activity.emplace(*context);
+        culler.emplace(*context, *activity, *stop);
         facade.emplace(*inventory, *leases, *ids, std::chrono::seconds(60));
-        dependencies.emplace(
-            Dependencies{options,    *store,   *ids,    pool,      *directory,
-                         *sign_in,   *oauth,   *gate,   *servers,  *start,
-                         *stop,      *records, *users,  *activity, *routes,
-                         *inventory, *leases,  *facade, "memory",  [this](ShutdownWish) { ++shut_downs; }});
+        dependencies.emplace(Dependencies{
+            options,
+            *store,
+            *ids,
+            pool,
+            *directory,
+            *sign_in,
+            *oauth,
+            *gate,
+            *servers,
+            *start,
+            *stop,
+            *records,
+            *users,
+            *activity,
+            *culler,
+            *routes,
+            *inventory,
+            *leases,
+            *facade,
+            *spawner,
+            gate::LocalAdministrators{},
+            [this](ShutdownWish) { ++shut_downs; }});
         api.emplace(*dependencies);
         handle = api->handler();
         return made;
@@ -146,6 +165,7 @@ struct TestApi : hub::test::TestHub {
     std::optional<hub::ServerRecords> records;
     std::optional<hub::UserRecords> users;
     std::optional<hub::Activity> activity;
+    std::optional<hub::Culler> culler;
     std::optional<gpu::AllocatorFacade> facade;
     std::optional<Dependencies> dependencies;
     std::optional<HubApi> api;

@@ -1,4 +1,5 @@
 // Users in bulk (hub-protocol §10.7, §11.1, §11.4).
+#include "api/audit.hpp"
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
@@ -8,6 +9,7 @@
 #include "identity/names.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace berth::api {
 namespace {
@@ -38,34 +40,71 @@ Result<Query> query_of(const http::Request& request) {
     return query;
 }
 
-bool in_state(const Dependencies& hub, const identity::User& user, const std::string& state) {
-    if (state.empty()) return true;
-    bool active = false;
-    bool ready = false;
-    for (const auto& server : hub.servers.of_user(user.name())) {
-        active = active || server->active();
-        ready = ready || server->ready();
-    }
-    if (state == "ready") return ready;
-    return state == "active" ? active : !active;
-}
-
-std::vector<const identity::User*> sorted_users(const Dependencies& hub, const Query& query) {
-    const auto source = query.sort == "name" ? hub.directory.users_by_name() : hub.directory.users_by_id();
-    std::vector<const identity::User*> users(source.begin(), source.end());
-    if (query.sort == "last_activity") {
-        std::sort(users.begin(), users.end(), [](const auto* a, const auto* b) {
-            return std::pair(a->row.last_activity.value_or(Timestamp{}), a->id()) <
-                   std::pair(b->row.last_activity.value_or(Timestamp{}), b->id());
-        });
-    }
-    if (query.descending) std::reverse(users.begin(), users.end());
-    return users;
-}
-
 // `list:users` with `!user` and `!group` filters shows those; a `!server` filter alone shows nothing.
 bool listed(const Dependencies& hub, const access::Reach& reach, const identity::User& user) {
     return reach.everywhere || reach.covers(access::Target::of(user.name()), hub.directory);
+}
+
+// All that pass, by id or by name. Those with servers are few, so they are looked for among the servers.
+std::vector<const identity::User*> matching_users(
+    const Dependencies& hub, const Query& query, const access::Reach& reach) {
+    std::vector<UserId> owners;
+    if (!query.state.empty()) owners = hub.servers.owners(query.state == "ready");
+    std::vector<const identity::User*> users;
+    if (query.state == "active" || query.state == "ready") {
+        for (const auto id : owners) {
+            if (const auto* user = hub.directory.find(id)) users.push_back(user);
+        }
+        if (query.sort == "name")
+            std::sort(users.begin(), users.end(), [](auto* a, auto* b) { return a->name() < b->name(); });
+    } else if (query.sort == "name") {
+        for (const auto* user : hub.directory.users_by_name()) {
+            if (!std::binary_search(owners.begin(), owners.end(), user->id())) users.push_back(user);
+        }
+    } else {
+        auto owner = owners.begin();  // both are in the order of ids
+        for (const auto* user : hub.directory.users_by_id()) {
+            while (owner != owners.end() && *owner < user->id())
+                ++owner;
+            if (owner == owners.end() || *owner != user->id()) users.push_back(user);
+        }
+    }
+    std::erase_if(users, [&](const auto* user) {
+        const bool named =
+            query.name_filter.empty() || user->name().value.find(query.name_filter) != std::string::npos;
+        return !named || !listed(hub, reach, *user);
+    });
+    return users;
+}
+
+// The page of them: only what is shown is put in order.
+std::vector<const identity::User*> page_by_activity(
+    const std::vector<const identity::User*>& users, const Page& page, bool descending) {
+    using Key = std::tuple<Timestamp, UserId, const identity::User*>;
+    std::vector<Key> keys;
+    keys.reserve(users.size());
+    for (const auto* user : users)
+        keys.emplace_back(user->row.last_activity.value_or(Timestamp{}), user->id(), user);
+    const auto before = [descending](const Key& a, const Key& b) { return descending ? b < a : a < b; };
+    const auto first = keys.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset, keys.size()));
+    const auto last =
+        keys.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset + page.limit, keys.size()));
+    if (first != keys.end()) std::nth_element(keys.begin(), first, keys.end(), before);
+    std::partial_sort(first, last, keys.end(), before);
+    std::vector<const identity::User*> shown;
+    for (auto key = first; key != last; ++key)
+        shown.push_back(std::get<2>(*key));
+    return shown;
+}
+
+std::vector<const identity::User*> page_of(
+    std::vector<const identity::User*> users, const Page& page, const Query& query) {
+    if (query.sort == "last_activity") return page_by_activity(users, page, query.descending);
+    if (query.descending) std::reverse(users.begin(), users.end());
+    const auto first = users.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset, users.size()));
+    const auto last =
+        users.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset + page.limit, users.size()));
+    return {first, last};
 }
 
 Result<void> check_filters(const access::Reach& reach) {
@@ -91,31 +130,26 @@ awaitable<Result<http::Response>> get_users(Dependencies& hub, Call& call) {
     const auto servers = query_flag(call.request, "include_stopped_servers") ? Servers::all : Servers::active;
     const UserView view(hub, call.who());
     const bool everybody = reach->everywhere && query.name_filter.empty() && query.state.empty();
-    std::string items;
+    std::vector<const identity::User*> shown;
     std::size_t total = 0;
-    auto visit = [&](const identity::User& user) {
-        const bool on_page = total >= page.offset && total < page.offset + page.limit;
-        ++total;
-        if (!on_page) return;
-        const auto before = items.size();
-        if (before != 0) items += ',';
-        if (!view.append(items, user, servers)) items.resize(before);
-    };
     if (everybody && query.sort != "last_activity" && !query.descending) {
         // The common page costs what it shows, however many users there are.
         const auto users = query.sort == "name" ? hub.directory.users_by_name() : hub.directory.users_by_id();
-        items.reserve(page.limit * 256);
-        const auto end = std::min(users.size(), page.offset + page.limit);
-        total = std::min(page.offset, users.size());
-        for (std::size_t i = total; i < end; ++i)
-            visit(*users[i]);
         total = users.size();
+        const auto first = std::min(page.offset, total);
+        const auto some = users.subspan(first, std::min(page.limit, total - first));
+        shown.assign(some.begin(), some.end());
     } else {
-        for (const auto* user : sorted_users(hub, query)) {
-            if (!query.name_filter.empty() && user->name().value.find(query.name_filter) == std::string::npos)
-                continue;
-            if (listed(hub, *reach, *user) && in_state(hub, *user, query.state)) visit(*user);
-        }
+        auto users = matching_users(hub, query, *reach);
+        total = users.size();
+        shown = page_of(std::move(users), page, query);
+    }
+    std::string items;
+    items.reserve(shown.size() * 256);
+    for (const auto* user : shown) {
+        const auto before = items.size();
+        if (before != 0) items += ',';
+        if (!view.append(items, *user, servers)) items.resize(before);
     }
     co_return page_response(call.request, page, total, std::move(items));
 }
@@ -147,7 +181,9 @@ awaitable<Result<http::Response>> post_users(Dependencies& hub, Call& call) {
         const access::AccessCheck access(hub.directory);
         BERTH_CO_CHECK(access.check_admin_change(call.who(), "admin:users", access::Target::none()));
     }
-    BERTH_CO_TRY(const auto ids, co_await hub.directory.create_users(std::move(wanted), call.now));
+    BERTH_CO_TRY(
+        const auto ids,
+        co_await hub.directory.create_users(std::move(wanted), call.now, audit_of(call, "user.create", "")));
     if (ids.empty())
         co_return Error{
             ApiErrc::conflict, "All " + std::to_string(usernames->size()) + " users already exist"};

@@ -1,6 +1,9 @@
 #include "api/models.hpp"
 #include "base/text.hpp"
 
+#include <algorithm>
+#include <chrono>
+
 namespace berth::api {
 
 UserView::UserView(const Dependencies& hub, const access::Principal& reader)
@@ -85,6 +88,17 @@ void UserView::append_servers(std::string& out, const identity::User& user, Serv
     out += '}';
 }
 
+void append_ending(std::string& out, const hub::Ending& ending) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(ending.at - now_utc());
+    JsonObject object(out);
+    object.time("at", ending.at);
+    object.text("because", hub::name_of(ending.why));
+    object.number("seconds_left", std::max<std::int64_t>(left.count(), 0));
+    object.number("extensions_left", ending.extensions_left);
+    object.number("extension_seconds", ending.extension.count());
+    object.end();
+}
+
 namespace {
 
 std::string progress_path(const std::string& base_path, const ServerKey& key) {
@@ -97,7 +111,7 @@ std::string progress_path(const std::string& base_path, const ServerKey& key) {
     return path;
 }
 
-void append_berth(std::string& out, const hub::Server& server) {
+void append_berth(std::string& out, const Dependencies& hub, const hub::Server& server) {
     JsonObject berth(out);
     berth.text_or_null("profile", server.row.profile);
     std::vector<std::string_view> devices;
@@ -106,6 +120,14 @@ void append_berth(std::string& out, const hub::Server& server) {
         devices.push_back(uuid.value);
     berth.texts("devices", devices);
     berth.text_or_null("failure", server.row.failure);
+    if (!server.active() && !server.row.stopped_because.empty())
+        berth.text("stopped_because", server.row.stopped_because);
+    if (!server.stop_delayed.empty()) berth.text("stop_delayed", server.stop_delayed);
+    if (server.ending) append_ending(berth.key("ending"), *server.ending);
+    if (const auto position = hub.start.position_of(server)) {
+        berth.number("position", static_cast<std::int64_t>(*position));
+        berth.number("waiting", static_cast<std::int64_t>(hub.start.line().waiting()));
+    }
     berth.end();
 }
 
@@ -136,7 +158,7 @@ void UserView::append_server(std::string& out, const hub::Server& server) const 
     if (server_state_.covers(access::Target::of(server.key), hub_.directory)) {
         object.key("state") += row.spawn_state.is_null() ? "null" : json::serialize(row.spawn_state);
     }
-    append_berth(object.key("berth"), server);
+    append_berth(object.key("berth"), hub_, server);
     object.end();
 }
 

@@ -1,4 +1,5 @@
 // API tokens (hub-protocol §7).
+#include "api/audit.hpp"
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
@@ -44,6 +45,23 @@ Result<std::vector<std::string>> scopes_of_request(const Dependencies& hub, cons
     return expanded;
 }
 
+// None: it never expires. What asks for no end gets the longest that is allowed (§7.2).
+Result<std::optional<std::chrono::seconds>> life_of_token(
+    std::chrono::seconds longest, std::optional<std::int64_t> expires_in) {
+    using Life = std::optional<std::chrono::seconds>;
+    if (!expires_in) return longest.count() == 0 ? Life{} : Life{longest};
+    if (*expires_in < 1 || *expires_in > 100LL * 365 * 86400) {
+        return bad_request(
+            "token expires_in must be at least 1 second and at most 100 years, or null for never");
+    }
+    if (longest.count() != 0 && *expires_in > longest.count()) {
+        return bad_request(
+            "token expires_in must be at most " + std::to_string(longest.count()) +
+            " seconds; the administrator has set authentication.token_max_age");
+    }
+    return Life{std::chrono::seconds(*expires_in)};
+}
+
 Result<identity::NewToken> new_token(
     const Dependencies& hub,
     const json::object& body,
@@ -52,15 +70,12 @@ Result<identity::NewToken> new_token(
     Timestamp now) {
     BERTH_TRY(const auto note, text_member(body, "note"));
     BERTH_TRY(const auto expires_in, integer_member(body, "expires_in"));
-    if (expires_in && (*expires_in < 1 || *expires_in > 100LL * 365 * 86400)) {
-        return bad_request(
-            "token expires_in must be at least 1 second and at most 100 years, or null for never");
-    }
+    BERTH_TRY(const auto life, life_of_token(hub.options.authentication.token_max_age, expires_in));
     identity::NewToken token;
     token.user = owner.id();
     BERTH_TRY(token.scopes, scopes_of_request(hub, body));
     token.note = note && !note->empty() ? ellipsized(*note, 1024) : "Requested via api" + by;
-    if (expires_in) token.expires_at = now + std::chrono::seconds(*expires_in);
+    if (life) token.expires_at = now + *life;
     return token;
 }
 
@@ -94,7 +109,11 @@ awaitable<Result<Requester>> authorize_request(Dependencies& hub, Call& call, co
     if (const auto may = access.check(call.who(), {"tokens"}, access::Target::of(call.user())); !may)
         co_return may.error().is(access::AccessErrc::hidden) ? Error{ApiErrc::forbidden, {}} : may.error();
     // Whoever may make tokens for nobody in particular must not learn who exists (§7.2).
-    if (hub.directory.find(call.user()) == nullptr) co_return Error{ApiErrc::forbidden, {}};
+    const auto* owner = hub.directory.find(call.user());
+    if (owner == nullptr) co_return Error{ApiErrc::forbidden, {}};
+    // Such a token would be a way to become one (CVE-2024-41942, GHSA-69wv-m5fw-2fhp).
+    if (owner->row.admin && !call.who().admin && !call.who().is(call.user()))
+        co_return Error{ApiErrc::forbidden, "Only administrators may make tokens of an administrator."};
     Requester requester;
     requester.owner = call.user();
     if (!call.who().is(call.user())) {
@@ -123,7 +142,11 @@ awaitable<Result<http::Response>> post_token(Dependencies& hub, Call& call) {
     const auto* owner = hub.directory.find(requester.owner);
     if (owner == nullptr) co_return not_found();
     BERTH_CO_TRY(auto wanted, new_token(hub, body, *owner, requester.by, call.now));
-    BERTH_CO_TRY(const auto issued, co_await hub.directory.create_token(std::move(wanted), call.now));
+    auto audit = audit_of(call, "token.create", owner->name().value, wanted.note);
+    if (audit.principal == "anonymous") audit.principal = "user:" + owner->name().value;  // by password
+    BERTH_CO_TRY(
+        const auto issued,
+        co_await hub.directory.create_token(std::move(wanted), call.now, std::move(audit)));
     const auto* token = hub.directory.find(issued.id);
     if (token == nullptr) co_return not_found();
     auto model = token_model(hub, *token);
@@ -138,7 +161,8 @@ awaitable<Result<http::Response>> get_token(Dependencies& hub, Call& call) {
 
 awaitable<Result<http::Response>> delete_token(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto* token, find_token(hub, call));
-    BERTH_CO_CHECK(co_await hub.directory.revoke_token(token->row.id));
+    BERTH_CO_CHECK(co_await hub.directory.revoke_token(
+        token->row.id, audit_of(call, "token.revoke", call.user().value, token->api_id())));
     co_return http::Response::empty(204);
 }
 

@@ -1,4 +1,5 @@
 // One user, and whoever asks (hub-protocol §4, §9.7, §11.1).
+#include "api/audit.hpp"
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
@@ -104,7 +105,10 @@ awaitable<Result<http::Response>> post_user(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(auto name, identity::user_name(call.user().value));
     BERTH_CO_CHECK(check_may_take_name(hub, call, name));
     identity::NewUser wanted{name, admin.value_or(false) || hub.sign_in.listed_admin(name)};
-    BERTH_CO_TRY(const auto id, co_await hub.directory.create_user(std::move(wanted), call.now));
+    BERTH_CO_TRY(
+        const auto id,
+        co_await hub.directory.create_user(
+            std::move(wanted), call.now, audit_of(call, "user.create", name.value)));
     co_return user_response(hub, call, 201, *hub.directory.find(id), Servers::active);
 }
 
@@ -128,7 +132,9 @@ awaitable<Result<http::Response>> patch_user(Dependencies& hub, Call& call) {
         if (name != old_name)
             BERTH_CO_CHECK(co_await hub.users.rename(*call.permit, old_name, std::move(name)));
     }
-    if (changes_admin) BERTH_CO_CHECK(co_await hub.directory.set_admin(id, *admin));
+    if (changes_admin)
+        BERTH_CO_CHECK(co_await hub.directory.set_admin(
+            id, *admin, audit_of(call, *admin ? "user.make_admin" : "user.drop_admin", call.user().value)));
     const auto* changed = hub.directory.find(id);
     if (changed == nullptr) co_return not_found();
     co_return user_response(hub, call, 200, *changed, Servers::active);
@@ -147,8 +153,15 @@ awaitable<Result<http::Response>> post_invite(Dependencies& hub, Call& call) {
     BERTH_CO_TRY(const auto* user, find_user(hub, call.user()));
     BERTH_CO_CHECK(check_may_be(hub, call, *user));
     constexpr std::chrono::hours kLife{7 * 24};
-    BERTH_CO_TRY(const auto token, co_await hub.directory.create_invite(user->id(), call.now, kLife));
-    std::string url = hub.gate.scheme_of(call.request) + "://" + hub.gate.host_of(call.request);
+    BERTH_CO_TRY(
+        const auto token,
+        co_await hub.directory.create_invite(
+            user->id(), call.now, kLife, audit_of(call, "user.invite", user->name().value)));
+    // A command on this machine has no address that the user could open.
+    const auto& options = hub.options;
+    std::string url = call.request.local_peer
+                          ? hub::origin_of(options.public_url.empty() ? options.bind_url : options.public_url)
+                          : hub.gate.scheme_of(call.request) + "://" + hub.gate.host_of(call.request);
     url.append(hub_path(hub)).append("invite?token=").append(token.reveal());
     co_return http::Response::json(
         201, json::object{{"url", url}, {"expires_at", format_rfc3339(call.now + kLife)}});
