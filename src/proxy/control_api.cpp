@@ -1,6 +1,7 @@
 #include "proxy/control_api.hpp"
 
 #include "base/text.hpp"
+#include "proxy/metrics.hpp"
 
 #include <array>
 #include <chrono>
@@ -67,6 +68,12 @@ bool ControlApi::is_authorized(const http::Request& request) const {
 }
 
 http::Response ControlApi::handle(const http::Request& request) {
+    auto response = answer(request);
+    count_api_answer(response.status);
+    return response;
+}
+
+http::Response ControlApi::answer(const http::Request& request) {
     constexpr std::string_view kRoutes = "/api/routes";
     const auto raw = request.path();
     const bool is_routes = raw == kRoutes || (raw.starts_with(kRoutes) && raw[kRoutes.size()] == '/');
@@ -76,10 +83,13 @@ http::Response ControlApi::handle(const http::Request& request) {
     if (!path || !is_valid_utf8(*path)) return bad_request("The route's path is not percent-encoded UTF-8.");
     switch (request.method) {
         case http::Method::get:
+            count_route_call(RouteCall::get);
             return get(request, *path);
         case http::Method::post:
+            count_route_call(RouteCall::add);
             return post(request, *path);
         case http::Method::del:
+            count_route_call(RouteCall::remove);
             return http::Response::empty(routes_.remove(*path) ? 204 : 404);
         default:
             return http::Response::empty(405);

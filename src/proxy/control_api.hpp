@@ -19,6 +19,7 @@ public:
     http::Response handle(const http::Request& request);
 
 private:
+    http::Response answer(const http::Request& request);
     bool is_authorized(const http::Request& request) const;
     http::Response get(const http::Request& request, std::string_view path) const;
     http::Response list(const http::Request& request) const;

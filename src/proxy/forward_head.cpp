@@ -112,11 +112,12 @@ void append_length(std::string& out, std::uint64_t length) {
 }
 
 // The port that X-Forwarded-Port says: of the Host field, else that of the scheme.
-std::string_view port_of_host(std::string_view host) {
+std::string_view port_of_host(std::string_view host, Transport transport) {
     const auto colon = host.rfind(':');
     const bool has_port = colon != std::string_view::npos && colon + 1 < host.size() &&
                           host.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
-    return has_port ? host.substr(colon + 1) : std::string_view("80");
+    if (has_port) return host.substr(colon + 1);
+    return transport == Transport::tls ? "443" : "80";
 }
 
 struct Forwarded {
@@ -136,9 +137,11 @@ void append_forwarded(
     } else {
         append_listed(out, "X-Forwarded-For", seen.before_for, how.client_address);
     }
-    append_listed(out, "X-Forwarded-Port", seen.before_port, port_of_host(host));
+    append_listed(out, "X-Forwarded-Port", seen.before_port, port_of_host(host, how.transport));
     const bool is_upgrade = how.upgrade == IsUpgrade::yes;
-    append_listed(out, "X-Forwarded-Proto", seen.before_proto, is_upgrade ? "ws" : "http");
+    const bool tls = how.transport == Transport::tls;
+    const auto scheme = is_upgrade ? (tls ? "wss" : "ws") : (tls ? "https" : "http");
+    append_listed(out, "X-Forwarded-Proto", seen.before_proto, scheme);
     if (!seen.before_host.empty()) {
         append_field(out, "X-Forwarded-Host", seen.before_host);
     } else if (!is_upgrade && !host.empty()) {
@@ -301,7 +304,7 @@ void write_request_head(
         append_field(out, name, value);
     if (how.upgrade == IsUpgrade::yes) {
         out.append("Connection: Upgrade\r\n");
-        append_field(out, "Upgrade", http::find_field(head.fields, "Upgrade"));
+        out.append("Upgrade: websocket\r\n");  // of what the client listed, all that a tunnel here may become
     }
     out.append("\r\n");
 }

@@ -17,6 +17,7 @@
 namespace berth::proxy {
 
 enum class IsUpgrade { no, yes };
+enum class Transport { plain, tls };  // what the client connected by
 enum class KeepAlive { no, yes };
 
 // A request target taken apart: origin-form as it is, absolute-form without scheme and authority.
@@ -33,6 +34,7 @@ struct RequestForward {
     std::string_view path;  // what is left of target.path to forward
     std::string_view client_address;
     IsUpgrade upgrade = IsUpgrade::no;
+    Transport transport = Transport::plain;
 };
 void write_request_head(
     std::string& out,

@@ -104,6 +104,18 @@ TEST(RequestHeadForward, UpgradesSayWs) {
     EXPECT_NE(out.find("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), std::string::npos);
 }
 
+TEST(RequestHeadForward, OffersNothingButWebsockets) {
+    const auto out = forwarded(
+        "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        "Upgrade: h2c, websocket\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+        {},
+        "http://t:1",
+        IsUpgrade::yes);
+    EXPECT_EQ(out.find("h2c"), std::string::npos);
+    EXPECT_EQ(out.find("HTTP2-Settings"), std::string::npos);
+    EXPECT_NE(out.find("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"), std::string::npos);
+}
+
 TEST(ResponseHeadForward, RewritesConnectionAndLength) {
     EXPECT_EQ(
         answered(

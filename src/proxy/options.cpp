@@ -31,8 +31,12 @@ Result<void> check_url(const std::string& flag, const std::string& url) {
     if (url.empty()) return boost::system::in_place_value;
     const auto target = parse_target(url);
     if (!target) return invalid(flag + " " + url + ": " + target.error().message);
-    if (target->tls) return invalid(flag + " " + url + ": https is not supported here; write http://.");
     return boost::system::in_place_value;
+}
+
+Result<void> check_pair(const std::string& side, const net::TlsPair& pair) {
+    if (pair.certificate.empty() == pair.key.empty()) return boost::system::in_place_value;
+    return invalid("--" + side + "ssl-cert and --" + side + "ssl-key belong together; give both or neither.");
 }
 
 }  // namespace
@@ -66,6 +70,11 @@ Result<void> validate(const ProxyOptions& options) {
     }
     BERTH_CHECK(check_url("--default-target", options.default_target));
     BERTH_CHECK(check_url("--error-target", options.error_target));
+    BERTH_CHECK(check_pair("", options.tls.pair));
+    BERTH_CHECK(check_pair("api-", options.api_tls.pair));
+    BERTH_CHECK(check_pair("client-", options.target_tls.pair));
+    if (options.redirect_port && options.tls.pair.certificate.empty())
+        return invalid("--redirect-port leads to https, so it needs --ssl-cert and --ssl-key.");
     if (options.workers > 256) return invalid("--workers is at most 256.");
     if (!options.protocol_rewrite.empty() && options.protocol_rewrite != "http" &&
         options.protocol_rewrite != "https") {

@@ -5,6 +5,7 @@
 
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "net/tls.hpp"
 #include "obs/log.hpp"
 
 #include <chrono>
@@ -23,12 +24,19 @@ BERTH_ERROR_CATEGORY(OptionsErrc, "proxy_options")
 
 struct ProxyOptions {
     // Listeners.
-    std::string ip;                         // --ip: "" or "*" means all interfaces
-    std::uint16_t port = 8000;              // --port: 0 takes any free one
-    std::string socket;                     // --socket PATH: instead of ip and port
-    std::string api_ip = "localhost";       // --api-ip
-    std::optional<std::uint16_t> api_port;  // --api-port: default is port + 1
-    std::string api_socket;                 // --api-socket PATH: instead of api_ip and api_port
+    std::string ip;                             // --ip: "" or "*" means all interfaces
+    std::uint16_t port = 8000;                  // --port: 0 takes any free one
+    std::string socket;                         // --socket PATH: instead of ip and port
+    std::string api_ip = "localhost";           // --api-ip
+    std::optional<std::uint16_t> api_port;      // --api-port: default is port + 1
+    std::string api_socket;                     // --api-socket PATH: instead of api_ip and api_port
+    std::string metrics_ip;                     // --metrics-ip: "" means all interfaces
+    std::optional<std::uint16_t> metrics_port;  // --metrics-port: none is no metrics listener
+    std::string metrics_socket;  // --metrics-socket PATH: instead of metrics_ip and metrics_port
+    net::TlsFiles tls;           // --ssl-cert, --ssl-key, --ssl-ca; no certificate: plain HTTP
+    net::TlsFiles api_tls;       // --api-ssl-cert, --api-ssl-key, --api-ssl-ca: the same for the REST API
+    std::optional<std::uint16_t> redirect_port;  // --redirect-port: answers http there with the way to https
+    std::optional<std::uint16_t> redirect_to;    // --redirect-to: the port to name; default is `port`
     Secret auth_token;  // CONFIGPROXY_AUTH_TOKEN; empty: the API is open to whoever reaches it
 
     // Routing.
@@ -44,8 +52,8 @@ struct ProxyOptions {
     bool auto_rewrite = false;     // --auto-rewrite: the host of Location becomes the one that was asked
     std::string protocol_rewrite;  // --protocol-rewrite PROTO: the scheme of such a Location
     std::vector<std::pair<std::string, std::string>>
-        custom_headers;     // --custom-header "K: V", on forwarded requests
-    bool insecure = false;  // --insecure: accepted for compatibility; targets are http only
+        custom_headers;              // --custom-header "K: V", on forwarded requests
+    net::TlsClientFiles target_tls;  // --client-ssl-cert, --client-ssl-key, --client-ssl-ca, --insecure
 
     // Errors.
     std::string error_target;  // --error-target URL: asked for {URL}/{code}?url=...
@@ -60,6 +68,12 @@ struct ProxyOptions {
     std::chrono::milliseconds stall_timeout{
         600'000};                                    // a transfer to or from a client that makes no progress
     std::chrono::milliseconds drain_timeout{3'000};  // after SIGTERM, for requests in flight
+    // --handover-timeout: after SIGUSR2, for connections that the successor does not have
+    std::chrono::milliseconds handover_timeout{24 * 60 * 60 * 1000};
+
+    // Limits.
+    // --max-connections-per-address: open at once from one client address (IPv6: one /64); 0: any number
+    std::uint32_t max_connections_per_address = 0;
 
     // The process.
     unsigned workers = 0;                     // --workers: event loops; 0 means one a core

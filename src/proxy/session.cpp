@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "obs/log.hpp"
+#include "proxy/metrics.hpp"
 #include "proxy/worker.hpp"
 
 #include <boost/asio/post.hpp>
@@ -34,10 +35,12 @@ std::int64_t monotonic_milliseconds() {
     return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
-Session::Session(Worker& worker, Socket client, std::string client_address)
+Session::Session(Worker& worker, Socket client, Arrival arrival)
     : worker_(worker),
       client_(std::move(client)),
-      client_address_(std::move(client_address)),
+      client_address_(std::move(arrival.address)),
+      transport_(arrival.transport),
+      slot_(std::move(arrival.slot)),
       client_in_(kSmallBuffer) {}
 
 void Session::start() {
@@ -80,6 +83,7 @@ void Session::abort() {
     route_.reset();
     error_code ignored;
     client_.close(ignored);
+    slot_.reset();
     unlink();
     self_.reset();
 }
@@ -187,6 +191,7 @@ void Session::begin_exchange() {
     route_.reset();
     target_.assign(head_.target);
 
+    is_upgrade_ ? count_websocket() : count_web_request();
     if (head_.target == kHealthTarget) return answer(200, {"application/json", {}, R"({"status":"OK"})"});
     RequestTarget target;
     const auto host = http::find_field(head_.fields, "Host");
@@ -201,12 +206,12 @@ void Session::begin_exchange() {
     route_ = find_route(target, host, undecodable);
     if (undecodable) return answer_error(500);
     if (!route_) return answer_error(404);
-    if (route_->target.tls) return upstream_failed("https targets are not supported");
 
     const auto& options = worker_.options();
     if (options.auto_rewrite) host_.assign(host);
     const auto path = options.include_prefix ? target.path : strip_components(target.path, route_->depth);
-    const RequestForward how{target, path, client_address_, is_upgrade_ ? IsUpgrade::yes : IsUpgrade::no};
+    const RequestForward how{
+        target, path, client_address_, is_upgrade_ ? IsUpgrade::yes : IsUpgrade::no, transport_};
     request_head_.clear();
     write_request_head(request_head_, head_, how, route_->target, options);
     use_upstream(false);
@@ -274,6 +279,7 @@ void Session::answer(unsigned status, const ErrorPage& page) {
     answer_head_.clear();
     release_kept();
     state_ = State::own_answer;
+    count_answer(status);
     keep_client_ = keep_alive_ && request_done_ && !request_writing_ && !worker_.is_draining();
     answer_body_ = page.body;
     write_own_head(

@@ -9,6 +9,8 @@
 #pragma once
 
 #include "http/framing.hpp"
+#include "http/websocket_frames.hpp"
+#include "proxy/address_limit.hpp"
 #include "proxy/error_pages.hpp"
 #include "proxy/forward_head.hpp"
 #include "proxy/route_table.hpp"
@@ -32,18 +34,26 @@ using SessionPtr = boost::intrusive_ptr<Session>;
 using SessionHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
+// How a client came.
+struct Arrival {
+    std::string address;  // "" over a Unix socket
+    Transport transport = Transport::plain;
+    AddressLimit::SlotPtr slot;
+};
+
 // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, and deleted as what it is
 class Session final : public boost::intrusive_ref_counter<Session, boost::thread_unsafe_counter>,
                       public SessionHook,
                       private UpstreamUser {
 public:
-    Session(Worker& worker, Socket client, std::string client_address);
+    Session(Worker& worker, Socket client, Arrival arrival);
 
     void start();
     void sweep(std::int64_t now);  // the worker asks now and then whether a deadline has passed
     void drain();                  // idle: closes; else ends after the exchange
     bool is_tunnel() const { return state_ == State::tunnel; }
-    void abort();  // closes both sides at once
+    void say_goodbye();  // a WebSocket: 1001 to the client, if no frame is under way; all else: abort()
+    void abort();        // closes both sides at once
     void on_error_page(unsigned status, std::optional<ErrorPage> page);
 
 private:
@@ -96,6 +106,8 @@ private:
     SessionPtr self_;  // from start() to abort(): an open session owns itself
     Socket client_;
     const std::string client_address_;
+    const Transport transport_;
+    AddressLimit::SlotPtr slot_;
     Buffer client_in_;
     State state_ = State::head;
     bool client_reading_ = false;
@@ -145,6 +157,7 @@ private:
     bool keep_client_ = false;
     bool dechunk_ = false;
     bool upstream_ended_ = false;
+    http::FrameBoundary frames_;  // of what a tunnel gives the client
 };
 
 std::int64_t monotonic_milliseconds();

@@ -29,12 +29,12 @@ bool Session::can_keep_body() const {
 void Session::use_upstream(bool fresh) {
     if (!fresh) may_repeat_ = is_idempotent(head_.method) && (request_done_ || can_keep_body());
     auto& pool = worker_.pool();
-    if (!fresh) upstream_ = pool.take(route_->target.origin, !may_repeat_);
+    if (!fresh) upstream_ = pool.take(route_->target.pool, !may_repeat_);
     if (upstream_) {
         upstream_->user = this;
         return send_request();
     }
-    upstream_ = UpstreamPtr(new Upstream(worker_.loop(), pool, route_->target.origin));
+    upstream_ = UpstreamPtr(new Upstream(worker_.loop(), pool, route_->target.pool));
     upstream_->user = this;
     state_ = State::connecting;
     set_deadline(worker_.options().connect_timeout);
@@ -184,7 +184,8 @@ void Session::drop_upstream() {
 void Session::upstream_failed(std::string_view why) {
     const bool again = upstream_ && upstream_->reused && may_repeat_ && !response_seen_ && !tried_again_;
     drop_upstream();
-    request_broken_ = false;
+    // Of the connection that failed; a tunnel over the next one would be closed at once.
+    request_broken_ = upstream_ended_ = false;
     if (response_begun_) return abort();  // the client must see that the answer is not whole
     if (again) {
         tried_again_ = true;

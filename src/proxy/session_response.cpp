@@ -1,5 +1,6 @@
 // The target's side of an exchange: reading its answer and handing it to the client.
 #include "http/framing.hpp"
+#include "proxy/metrics.hpp"
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
 
@@ -55,6 +56,7 @@ void Session::read_response() {
 
 void Session::begin_response() {
     response_begun_ = true;
+    count_answer(response_.status);
     const auto kind = response_.body.kind;
     dechunk_ = is_http_1_0_ && kind == http::BodyKind::chunked;
     keep_client_ = keep_alive_ && kind != http::BodyKind::until_close && !dechunk_ && request_done_ &&

@@ -1,5 +1,6 @@
 // After 101: bytes both ways until both sides have ended. No idle deadline (hub-protocol §8.5.7); TCP
 // keep-alive finds peers that vanished.
+#include "proxy/metrics.hpp"
 #include "proxy/session.hpp"
 #include "proxy/worker.hpp"
 
@@ -15,6 +16,7 @@ constexpr std::chrono::milliseconds kHalfOpenTime{30'000};
 void Session::begin_tunnel() {
     state_ = State::tunnel;
     response_begun_ = true;
+    count_answer(response_.status);
     set_deadline(std::chrono::milliseconds{0});
     set_keep_alive(client_.native_handle());
     set_keep_alive(upstream_->native());
@@ -24,6 +26,7 @@ void Session::begin_tunnel() {
     write_response_head(answer_head_, response_, how, worker_.options());
     upstream_->in.consume(response_.bytes);
     to_client_.add(answer_head_);
+    frames_ = {};
     route_->touch(unix_milliseconds());
     if (!flush_client() && state_ == State::closed) return;
     if (!client_writing_) pump_down();
@@ -47,12 +50,26 @@ void Session::pump_down() {
     auto& in = upstream_->in;
     while (!client_writing_ && !in.empty()) {
         to_client_.add(in.data());
+        frames_.advance(in.data());
         response_in_flight_ = in.data().size();
         if (!flush_client()) return;
     }
     if (client_writing_) return;
     if (upstream_ended_) return close_when_both_ended();
     upstream_->read();
+}
+
+void Session::say_goodbye() {
+    if (!is_tunnel()) return abort();
+    if (upstream_ended_ || client_writing_ || !frames_.between_frames()) return abort();
+    upstream_ended_ = true;  // nothing may follow a Close frame
+    ::shutdown(upstream_->native(), SHUT_RDWR);
+    (void)::send(
+        client_.native_handle(),
+        http::kGoingAway.data(),
+        http::kGoingAway.size(),
+        MSG_DONTWAIT | MSG_NOSIGNAL);
+    ::shutdown(client_.native_handle(), SHUT_WR);
 }
 
 void Session::close_when_both_ended() {

@@ -101,6 +101,7 @@ Result<Target> parse_target(std::string_view url) {
     }
     if (!(is_unix ? read_socket(authority, target) : read_authority(authority, target)))
         return malformed(url);
+    target.pool = (target.tls ? "tls:" : "") + target.origin;
     return target;
 }
 

@@ -15,10 +15,11 @@ std::string_view text_of(TargetErrc reason);
 BERTH_ERROR_CATEGORY(TargetErrc, "proxy_target")
 
 struct Target {
-    std::string origin;  // "10.0.3.7:8888" or "unix:/run/x.sock": what connections are pooled by
+    std::string origin;  // "10.0.3.7:8888" or "unix:/run/x.sock"
+    std::string pool;    // what connections are pooled by: the origin, and whether it speaks TLS
     std::string host;    // name or address without brackets; empty for a Unix socket
     std::uint16_t port = 0;
-    bool tls = false;  // https: stored and shown, but answered with 503 until the proxy speaks TLS to targets
+    bool tls = false;         // https
     std::string socket_path;  // not empty: a Unix socket
     std::string host_field;   // what Host says with --change-origin; the port left out when it is 80
     std::string path;         // the target's own path without a slash at its end; "" for the root

@@ -2,6 +2,9 @@
 
 #include <boost/asio/local/stream_protocol.hpp>
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace berth::proxy {
@@ -14,8 +17,8 @@ using Endpoint = asio::generic::stream_protocol::endpoint;
 
 }  // namespace
 
-Upstream::Upstream(const Loop& loop, UpstreamPool& pool, std::string origin_name)
-    : socket(loop), in(kSmallBuffer), origin(std::move(origin_name)), pool_(pool) {}
+Upstream::Upstream(const Loop& loop, UpstreamPool& pool, std::string target_name)
+    : socket(loop), in(kSmallBuffer), name(std::move(target_name)), pool_(pool) {}
 
 void Upstream::connect(const Target& target) {
     if (target.is_unix()) {
@@ -24,6 +27,7 @@ void Upstream::connect(const Target& target) {
             return tell_connected(asio::error::invalid_argument);
         return connect_to({Endpoint(asio::local::stream_protocol::endpoint(target.socket_path))}, 0);
     }
+    if (target.tls) tls_host_ = target.host;
     error_code failure;
     const auto address = asio::ip::make_address(target.host, failure);
     if (!failure) return connect_to({Endpoint(asio::ip::tcp::endpoint(address, target.port))}, 0);
@@ -53,8 +57,22 @@ void Upstream::connect_to(std::vector<Endpoint> all, std::size_t next) {
                 return self->connect_to(std::move(all), next + 1);
             }
             if (!failure) set_no_delay(self->native());
+            if (!failure && !self->tls_host_.empty()) return self->secure();
             self->tell_connected(failure);
         });
+}
+
+// What is read and written from now on is the plain end.
+void Upstream::secure() {
+    error_code failure;
+    const int tcp = socket.release(failure);
+    if (failure) return tell_connected(failure);
+    pool_.secure(tcp, tls_host_, [self = UpstreamPtr(this)](error_code why, int plain) {
+        if (why) return self->tell_connected(why);
+        if (self->user) self->socket.assign(asio::generic::stream_protocol(AF_UNIX, 0), plain, why);
+        if (!self->user || why) ::close(plain);
+        self->tell_connected(why);
+    });
 }
 
 void Upstream::tell_connected(error_code failure) {
@@ -84,8 +102,8 @@ void Upstream::close() {
     socket.close(ignored);
 }
 
-UpstreamPtr UpstreamPool::take(const std::string& origin, bool careful) {
-    const auto found = idle_.find(origin);
+UpstreamPtr UpstreamPool::take(const std::string& name, bool careful) {
+    const auto found = idle_.find(name);
     if (found == idle_.end()) return nullptr;
     auto& connections = found->second;
     while (!connections.empty()) {
@@ -98,11 +116,11 @@ UpstreamPtr UpstreamPool::take(const std::string& origin, bool careful) {
 }
 
 void UpstreamPool::put(UpstreamPtr connection, std::int64_t now) {
-    auto& connections = idle_[connection->origin];
+    auto& connections = idle_[connection->name];
     connection->user = nullptr;
     connection->reused = true;
     connection->idle_since = now;
-    if (connections.size() >= kIdlePerOrigin) {
+    if (connections.size() >= kIdlePerTarget) {
         connections.front()->close();
         connections.erase(connections.begin());
     }
@@ -112,7 +130,7 @@ void UpstreamPool::put(UpstreamPtr connection, std::int64_t now) {
 
 void UpstreamPool::drop(Upstream& connection) {
     connection.close();
-    const auto found = idle_.find(connection.origin);
+    const auto found = idle_.find(connection.name);
     if (found == idle_.end()) return;
     std::erase_if(found->second, [&](const UpstreamPtr& each) { return each.get() == &connection; });
 }

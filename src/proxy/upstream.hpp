@@ -11,6 +11,7 @@
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -35,7 +36,7 @@ class UpstreamPool;
 
 class Upstream : public boost::intrusive_ref_counter<Upstream, boost::thread_unsafe_counter> {
 public:
-    Upstream(const Loop& loop, UpstreamPool& pool, std::string origin);
+    Upstream(const Loop& loop, UpstreamPool& pool, std::string name);
 
     void connect(const Target& target);  // ends in on_upstream_connected
     void read();                         // ends in on_upstream_read; does nothing while a read is pending
@@ -48,31 +49,40 @@ public:
     UpstreamUser* user = nullptr;
     bool reused = false;
     std::int64_t idle_since = 0;
-    const std::string origin;
+    const std::string name;  // Target::pool
 
 private:
+    void secure();
     void connect_to(std::vector<asio::generic::stream_protocol::endpoint> all, std::size_t next);
     void tell_connected(error_code failure);
 
     using Resolver = asio::ip::basic_resolver<asio::ip::tcp, Loop>;
     UpstreamPool& pool_;
+    std::string tls_host_;  // not "": TLS, with a certificate of this name
     std::unique_ptr<Resolver> resolver_;
     bool reading_ = false;
     bool last_read_filled_ = false;
 };
 
+// Speaks TLS over the connected `tcp` socket with `host` and gives the plain end, or why there is none.
+using TakePlain = std::function<void(error_code failure, int plain)>;
+using SecureConnection = std::function<void(int tcp, std::string host, TakePlain take)>;
+
 class UpstreamPool {
 public:
+    explicit UpstreamPool(SecureConnection how) : secure(std::move(how)) {}
+
+    const SecureConnection secure;
     // The idle connection used last, or null. `careful`: only one that is quiet right now, for a request that
     // must not be sent twice.
-    UpstreamPtr take(const std::string& origin, bool careful);
+    UpstreamPtr take(const std::string& name, bool careful);
     void put(UpstreamPtr connection, std::int64_t now);
     void drop(Upstream& connection);            // its target closed it, or sent what nobody asked for
     void close_idle_since(std::int64_t limit);  // those put back before `limit`
     void close_all();
 
 private:
-    static constexpr std::size_t kIdlePerOrigin = 64;
+    static constexpr std::size_t kIdlePerTarget = 64;
     std::unordered_map<std::string, std::vector<UpstreamPtr>> idle_;
 };
 

@@ -1,7 +1,9 @@
 #include "proxy/worker.hpp"
 
+#include "async/notifier.hpp"
 #include "base/text.hpp"
 #include "obs/log.hpp"
+#include "proxy/metrics.hpp"
 
 #include <boost/asio/post.hpp>
 
@@ -14,7 +16,15 @@ namespace {
 constexpr std::chrono::milliseconds kSweepInterval{500};
 constexpr std::int64_t kUpstreamIdleMilliseconds = 15'000;
 constexpr std::chrono::milliseconds kErrorPageTime{10'000};
+constexpr std::size_t kLargestErrorPage = 1024 * 1024;
 constexpr std::chrono::milliseconds kTick{20};
+constexpr std::chrono::milliseconds kLongDrain{10'000};
+constexpr std::chrono::milliseconds kSlowTick{250};
+constexpr std::chrono::milliseconds kGoodbyeTime{500};  // for Close frames, and what TLS relays have to send
+
+constexpr std::string_view kTooMany =
+    "HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\nRetry-After: 10\r\n"
+    "Content-Length: 48\r\nConnection: close\r\n\r\nYour address has too many connections open here.";
 
 void log_failure(std::string_view task, const std::exception_ptr& failure) {
     try {
@@ -42,16 +52,25 @@ asio::generic::stream_protocol protocol_of(int socket) {
 }  // namespace
 
 // The loop runs on one thread, so the reactor needs no locks; the queue keeps them, since others post to it.
-Worker::Worker(const ProxyOptions& options, const Routes& routes)
+Worker::Worker(
+    const ProxyOptions& options, const Routes& routes, AddressLimit& limit, net::TlsClient& tls_to_targets)
     : options_(options),
       shared_routes_(routes),
+      limit_(limit),
+      tls_to_targets_(tls_to_targets),
       loop_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+      pool_([this](int tcp, std::string host, TakePlain take) {
+          secure(tcp, std::move(host), std::move(take));
+      }),
       tasks_(loop_.get_executor(), log_failure),
       ending_(loop_.get_executor(), log_failure),
       sweeper_(loop_) {
     if (options.error_target.empty()) return;
     const auto target = parse_target(options.error_target);  // checked by validate()
-    error_client_.emplace(endpoint_of(*target), std::size_t{1024 * 1024});
+    const auto to = endpoint_of(*target);
+    http::Connector plain = [to](Deadline deadline) { return net::connect(to, deadline); };
+    http::Connector tls = [this, to](Deadline deadline) { return connect_securely(to, deadline); };
+    error_client_.emplace(to, target->tls ? std::move(tls) : std::move(plain), kLargestErrorPage);
     error_path_ = target->path + "/";
 }
 
@@ -99,16 +118,80 @@ awaitable<> Worker::accept_all() {
     for (std::size_t next = 0;; ++next) {
         auto accepted = co_await listener_->accept();
         if (!accepted) co_return;  // closed
-        auto peer = net::peer_address(*accepted);
-        error_code failure;
-        const int socket = accepted->release(failure);
-        if (failure) continue;
-        takers_[next % takers_.size()]->adopt(socket, std::move(peer));
+        admit(std::move(*accepted), *takers_[next % takers_.size()]);
     }
 }
 
-void Worker::adopt(int socket, std::string peer_address) {
-    asio::dispatch(loop_, [this, socket, peer = std::move(peer_address)]() mutable {
+// The relay ends with either side, at the latest when the worker's tasks do.
+void Worker::secure(int tcp, std::string host, TakePlain take) {
+    net::Socket socket(executor());
+    error_code failure;
+    socket.assign(protocol_of(tcp), tcp, failure);
+    if (failure) ::close(tcp);
+    const auto context = tls_to_targets_.context();
+    if (!context) log::error("proxy.no_tls_to_targets", {{"why", context.error().message}});
+    if (!context) failure = asio::error::no_permission;
+    if (failure) return take(failure, -1);
+    tasks_.spawn(
+        "tls to target",
+        OnStop::drain,
+        net::originate_tls(*context, std::move(host), std::move(socket), std::move(take)));
+}
+
+awaitable<Result<net::Socket>> Worker::connect_securely(net::Endpoint to, Deadline deadline) {
+    struct Handshake {
+        explicit Handshake(const asio::any_io_executor& executor) : plain(executor), changed(executor) {}
+        net::Socket plain;
+        Notifier changed;
+        bool done = false;
+        error_code failure;
+    };
+    BERTH_CO_TRY(auto tcp, co_await net::connect(to, deadline));
+    const auto shared = std::make_shared<Handshake>(executor());
+    const int socket = tcp.release(shared->failure);
+    secure(socket, to.host, [shared](error_code failure, int plain) {
+        if (!failure) shared->plain.assign(protocol_of(plain), plain, failure);
+        shared->failure = failure;
+        shared->done = true;
+        shared->changed.notify_all();
+    });
+    if (!shared->done) (void)co_await shared->changed.wait_until(deadline);
+    if (shared->done && !shared->failure) co_return std::move(shared->plain);
+    co_return Error{
+        net::NetErrc::connect_refused,
+        to.to_string() + " does not speak TLS with us",
+        shared->done ? shared->failure.message() : "no handshake in time"};
+}
+
+void Worker::admit(net::Socket client, Worker& taker) {
+    auto address = net::peer_address(client);
+    const auto slot = limit_.take(address);
+    if (!slot) return refuse(std::move(client), address);
+    if (certificate_ != nullptr) {
+        auto take = [&taker, arrival = Arrival{std::move(address), Transport::tls, *slot}](int plain) {
+            taker.adopt(plain, arrival);
+        };
+        auto relay = net::terminate_tls(certificate_->current(), std::move(client), std::move(take));
+        tasks_.spawn("tls", OnStop::drain, std::move(relay));
+        return;
+    }
+    error_code failure;
+    const int socket = client.release(failure);
+    if (!failure) taker.adopt(socket, {std::move(address), Transport::plain, *slot});
+}
+
+// Answered at once, before anything is read: a client that waits for its turn would hold what is scarce. Who
+// speaks TLS sees only the close.
+void Worker::refuse(net::Socket client, const std::string& address) {
+    count_refused_connection();
+    log::debug("connection.refused", {{"peer", address}, {"why", "it has as many as it may"}});
+    if (certificate_ == nullptr)
+        (void)::send(client.native_handle(), kTooMany.data(), kTooMany.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::shutdown(client.native_handle(), SHUT_WR);
+}
+
+void Worker::adopt(int socket, Arrival arrival) {
+    asio::dispatch(loop_, [this, socket, from = std::move(arrival)]() mutable {
         Socket client(loop());
         error_code failure;
         client.assign(protocol_of(socket), socket, failure);
@@ -116,7 +199,7 @@ void Worker::adopt(int socket, std::string peer_address) {
             if (failure) ::close(socket);
             return;
         }
-        const SessionPtr session(new Session(*this, std::move(client), std::move(peer)));
+        const SessionPtr session(new Session(*this, std::move(client), std::move(from)));
         add(*session);
         session->start();
     });
@@ -135,27 +218,38 @@ void Worker::sweep() {
     });
 }
 
-void Worker::begin_stop(std::chrono::milliseconds grace) {
-    asio::post(loop_, [this, grace] {
+void Worker::begin_stop(Drain how) {
+    asio::post(loop_, [this, how] {
         draining_ = true;
         if (listener_) listener_->close();
-        ending_.spawn("stop", OnStop::drain, stop_after(grace));
+        ending_.spawn("stop", OnStop::drain, stop_after(how));
     });
 }
 
-awaitable<> Worker::stop_after(std::chrono::milliseconds grace) {
+awaitable<> Worker::drain_sessions(Drain how) {
+    const auto requests = Deadline::in(how.requests);
+    const auto tunnels = Deadline::in(how.tunnels);
+    const auto tick = how.requests > kLongDrain ? kSlowTick : kTick;
+    if (how.idle.count() > 0) co_await sleep_for(how.idle);
     for (auto each = sessions_.begin(); each != sessions_.end();)
         (each++)->drain();
-    const auto limit = Deadline::in(grace);
-    const auto is_busy = [this] {
-        return std::any_of(
-            sessions_.begin(), sessions_.end(), [](const Session& each) { return !each.is_tunnel(); });
+    const auto may_go_on = [&](const Session& each) {
+        return each.is_tunnel() ? !tunnels.passed() : !requests.passed();
     };
-    while (is_busy() && !limit.passed())
+    while (std::any_of(sessions_.begin(), sessions_.end(), may_go_on))
+        co_await sleep_for(tick);
+    for (auto each = sessions_.begin(); each != sessions_.end();)
+        (each++)->say_goodbye();
+    const auto goodbye = Deadline::in(kGoodbyeTime);
+    while (!sessions_.empty() && !goodbye.passed())
         co_await sleep_for(kTick);
+}
+
+awaitable<> Worker::stop_after(Drain how) {
+    co_await drain_sessions(how);
     while (!sessions_.empty())
         sessions_.front().abort();
-    co_await tasks_.stop(std::chrono::milliseconds{0});
+    co_await tasks_.stop(kGoodbyeTime);
     pool_.close_all();
     sweeper_.cancel();
     error_client_.reset();

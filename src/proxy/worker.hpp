@@ -5,6 +5,7 @@
 #include "async/task_scope.hpp"
 #include "http/client.hpp"
 #include "net/listener.hpp"
+#include "net/tls.hpp"
 #include "proxy/error_pages.hpp"
 #include "proxy/options.hpp"
 #include "proxy/routes.hpp"
@@ -23,9 +24,21 @@
 
 namespace berth::proxy {
 
+// How long what is open when a worker stops may go on.
+struct Drain {
+    std::chrono::milliseconds idle;      // connections between two requests: for one more
+    std::chrono::milliseconds requests;  // in flight
+    std::chrono::milliseconds tunnels;   // WebSockets; then they are told 1001
+};
+
 class Worker {
 public:
-    Worker(const ProxyOptions& options, const Routes& routes);
+    // `limit` and `tls_to_targets` outlive the worker, whose threads share them.
+    Worker(
+        const ProxyOptions& options,
+        const Routes& routes,
+        AddressLimit& limit,
+        net::TlsClient& tls_to_targets);
     Worker(const Worker&) = delete;
     ~Worker();
 
@@ -33,11 +46,14 @@ public:
     // Sessions that this worker accepts go to `takers` in turn (itself among them): one Unix socket has one
     // listener.
     void listen(net::Listener listener, std::vector<Worker*> takers);
+    // Every connection of that listener speaks TLS. The certificate outlives the worker.
+    void require_tls(const net::TlsCertificate& certificate) { certificate_ = &certificate; }
     void start();  // runs the loop on a thread of its own
-    // From another thread: accepts no more, lets requests in flight end for `grace`, then cuts what is left.
-    void begin_stop(std::chrono::milliseconds grace);
+    // From another thread: accepts no more, lets what is open go on for as long as `how` says, then cuts it.
+    void begin_stop(Drain how);
+    net::Listener* listener() { return listener_ ? &*listener_ : nullptr; }
     void join();
-    void adopt(int socket, std::string peer_address);  // from any worker
+    void adopt(int socket, Arrival arrival);  // from any worker
 
     // For sessions, on this worker's thread.
     Loop loop() { return loop_.get_executor(); }
@@ -51,7 +67,12 @@ public:
 
 private:
     awaitable<> accept_all();
-    awaitable<> stop_after(std::chrono::milliseconds grace);
+    void secure(int tcp, std::string host, TakePlain take);
+    awaitable<Result<net::Socket>> connect_securely(net::Endpoint to, Deadline deadline);
+    void admit(net::Socket client, Worker& taker);
+    void refuse(net::Socket client, const std::string& address);
+    awaitable<> stop_after(Drain how);
+    awaitable<> drain_sessions(Drain how);
     awaitable<> ask_error_target(SessionPtr session, unsigned status, std::string target);
     void sweep();
     void run();
@@ -60,6 +81,8 @@ private:
 
     const ProxyOptions& options_;
     const Routes& shared_routes_;
+    AddressLimit& limit_;
+    net::TlsClient& tls_to_targets_;
     asio::io_context loop_;
     std::uint64_t routes_version_ = 0;
     std::shared_ptr<const RouteTable> routes_;
@@ -70,6 +93,7 @@ private:
     asio::steady_timer sweeper_;
     std::optional<net::Listener> listener_;
     std::vector<Worker*> takers_;
+    const net::TlsCertificate* certificate_ = nullptr;
     std::optional<http::Client> error_client_;
     std::string error_path_;
     bool draining_ = false;
