@@ -36,7 +36,7 @@ std::unique_ptr<spawn::Spawner> make_spawner(
     const asio::any_io_executor& executor,
     BlockingPool& pool,
     const config::Options& options) {
-    if (name == "docker") return spawn::make_docker_spawner(options.docker, options.spawn);
+    if (name == "docker") return spawn::make_docker_spawner(pool, options.docker, options.spawn);
     BERTH_ASSERT(name == "local");  // config/validate.cpp lets nothing else through
     return spawn::make_local_spawner(executor, pool, options.local, options.spawn, options.state_dir);
 }

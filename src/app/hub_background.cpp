@@ -1,14 +1,24 @@
 // What the hub does beside requests: reaching the backend, reconciling, watching the GPUs, cleaning up.
 #include "app/hub_rooms.hpp"
+#include "hub/clock_watch.hpp"
 #include "obs/log.hpp"
 
 namespace berth::app {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+// After the hub's start and after the clock was set nothing ends by the clock for so long (gpu.md E.9).
+constexpr auto kClockGrace = 5min;
+
+}  // namespace
+
 void HubProcess::Rooms::start_background() {
+    work.spawn("check routes", OnStop::cancel, check_routes());  // of what runs: a proxy that lived has them
     work.spawn("backend", OnStop::cancel, open_backend());
     work.spawn("activity", OnStop::cancel, activity->run());
+    work.spawn("cull", OnStop::cancel, culler->run());
     work.spawn("housekeeping", OnStop::cancel, housekeeping());
     work.spawn("proxy", OnStop::cancel, proxy->supervise([this] {
         work.spawn("check routes", OnStop::cancel, check_routes());
@@ -31,6 +41,8 @@ void HubProcess::Rooms::start_background() {
 void HubProcess::Rooms::on_agent_report(const gpu::AgentReport& report) {
     inventory->apply(report, now_utc());
     leases->sync(*inventory);
+    culler->on_gpu_readings();
+    reconcile->on_gpu_readings();
     work.spawn("write devices", OnStop::cancel, write_devices());
 }
 
@@ -91,16 +103,18 @@ awaitable<> HubProcess::Rooms::check_routes() {
 }
 
 // Façade leases and suspicions whose time is over every 10 s; expired tokens, codes and sessions every hour.
+// A clock that was set ends none of them: leases move with it, and tokens stay for a day.
 awaitable<> HubProcess::Rooms::housekeeping() {
-    auto next_purge = std::chrono::steady_clock::now();
+    hub::ClockWatch clock(now_utc(), hub::since_boot());
+    auto next_purge = std::chrono::steady_clock::now() + 1h;
     for (;;) {
+        if (const auto moved = clock.jump(now_utc(), hub::since_boot())) {
+            next_purge = std::chrono::steady_clock::now() + 24h;
+            co_await follow_clock(*moved);
+        }
         if (inventory->expire_suspicions(now_utc())) leases->sync(*inventory);
         co_await write_devices();
-        auto over = facade->expire(now_utc());
-        if (!over.empty()) {
-            auto ended = co_await facade->commit_ended(*store, std::move(over), std::nullopt);
-            if (!ended) log::warn("lease.end_delayed", {{"detail", ended.error().detail}});
-        }
+        if (clock.steady_for(kClockGrace, hub::since_boot())) co_await end_facade_leases();
         if (std::chrono::steady_clock::now() >= next_purge) {
             auto purged = co_await directory->purge_expired(now_utc());
             if (!purged) log::warn("tokens.purge_delayed", {{"detail", purged.error().detail}});
@@ -108,6 +122,20 @@ awaitable<> HubProcess::Rooms::housekeeping() {
         }
         co_await sleep_for(10s);
     }
+}
+
+awaitable<> HubProcess::Rooms::follow_clock(std::chrono::microseconds moved) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(moved).count();
+    log::warn("clock.set", {{"by_seconds", seconds}});
+    auto followed = co_await facade->move_ends(*store, moved);
+    if (!followed) log::warn("lease.move_delayed", {{"detail", followed.error().detail}});
+}
+
+awaitable<> HubProcess::Rooms::end_facade_leases() {
+    auto over = facade->expire(now_utc());
+    if (over.empty()) co_return;
+    auto ended = co_await facade->commit_ended(*store, std::move(over), std::nullopt);
+    if (!ended) log::warn("lease.end_delayed", {{"detail", ended.error().detail}});
 }
 
 }  // namespace berth::app

@@ -1,8 +1,11 @@
 #include "app/hub_process.hpp"
 
+#include "app/admin_socket.hpp"
 #include "app/builtin.hpp"
 #include "app/hub_rooms.hpp"
+#include "base/program.hpp"
 #include "base/random.hpp"
+#include "net/inherited.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
 
@@ -48,8 +51,10 @@ awaitable<Result<void>> HubProcess::start() {
     BERTH_CO_CHECK(co_await rooms.open_identity(snapshot));
     BERTH_CO_CHECK(co_await rooms.open_gpus(snapshot));
     BERTH_CO_CHECK(co_await rooms.open_servers(snapshot));
+    BERTH_CO_TRY(rooms.administrators, local_administrators(rooms.options.admin));
     rooms.build_use_cases();
     BERTH_CO_CHECK(co_await rooms.listen());
+    BERTH_CO_CHECK(co_await rooms.listen_for_administrators());
     BERTH_CO_CHECK(co_await rooms.open_proxy());
     BERTH_CO_CHECK(co_await rooms.make_first_admin_link());
     rooms.start_background();
@@ -89,7 +94,8 @@ awaitable<Result<void>> HubProcess::Rooms::open_gpus(const store::Snapshot& snap
     for (const auto& problem : leases->restore(snapshot))
         log::warn("lease.over_limit", {{"what", problem}});
     facade.emplace(*inventory, *leases, *ids, options.gpu.facade_lease);
-    co_return Result<void>{};
+    BERTH_CO_CHECK(facade->restore(*store));
+    co_return co_await gpu::write_changes(*store, *inventory);
 }
 
 awaitable<Result<void>> HubProcess::Rooms::open_servers(const store::Snapshot& snapshot) {
@@ -138,32 +144,16 @@ void HubProcess::Rooms::build_use_cases() {
     records.emplace(*context);
     users.emplace(*context, *stop);
     activity.emplace(*context);
+    culler.emplace(*context, *activity, *stop);
     reconcile.emplace(*context, *start, *reaper);
     auto shut_down = [this](api::ShutdownWish wanted) {
         wish = wanted;
         shutdown.request();
     };
-    dependencies.emplace(api::Dependencies{
-        options,
-        *store,
-        *ids,
-        pool,
-        *directory,
-        *sign_in,
-        *oauth,
-        *gate,
-        *servers,
-        *start,
-        *stop,
-        *records,
-        *users,
-        *activity,
-        *routes,
-        *inventory,
-        *leases,
-        *facade,
-        options.spawn.spawner,
-        shut_down});
+    dependencies.emplace(api::Dependencies{options, *store,    *ids,           pool,     *directory, *sign_in,
+                                           *oauth,  *gate,     *servers,       *start,   *stop,      *records,
+                                           *users,  *activity, *culler,        *routes,  *inventory, *leases,
+                                           *facade, *spawner,  administrators, shut_down});
     api.emplace(*dependencies);
 }
 
@@ -203,14 +193,27 @@ Result<http::ServerLimits> HubProcess::Rooms::server_limits() const {
     return limits;
 }
 
+namespace {
+
+// The proxy may be started again from anywhere.
+std::string absolute(const std::string& path) {
+    return path.empty() ? path : std::filesystem::absolute(path).string();
+}
+
+}  // namespace
+
 awaitable<Result<void>> HubProcess::Rooms::open_proxy() {
     BERTH_CO_TRY(const auto public_url, net::parse_http_url(options.bind_url));
     const auto local = behind_proxy->local();
     const std::string target = "http://" + local.to_string();
     ProxyProcessOptions wanted;
-    wanted.program = std::filesystem::read_symlink("/proc/self/exe").string();
+    wanted.program = own_program();
     wanted.state_dir = options.state_dir;
     wanted.public_at = public_url.endpoint;
+    wanted.tls.certificate = absolute(options.tls.certificate);
+    wanted.tls.key = absolute(options.tls.key);
+    wanted.tls.passphrase = options.tls.key_passphrase.reveal();
+    wanted.redirect_port = static_cast<std::uint16_t>(options.tls.redirect_port);
     wanted.default_target = target;
     wanted.error_target = target + options.base_path() + "hub/error";
     wanted.token = Secret(proxy_token);
@@ -218,17 +221,13 @@ awaitable<Result<void>> HubProcess::Rooms::open_proxy() {
     proxy.emplace(std::move(wanted));
     BERTH_CO_CHECK(co_await proxy->ensure(executor, Deadline::in(10s)));
     for (const auto& server : servers->all()) {
-        if (!server->ready()) continue;
-        auto put = co_await routes->put(
-            hub::route_of(*server, server->row.target_url, options.base_path()), Deadline::in(5s));
-        if (!put) log::warn("route.delayed", {{"server", server->key.full_name()}});
+        if (server->ready() && !server->unreachable())
+            routes->want(hub::route_of(*server, server->row.target_url, options.base_path()));
     }
     for (const auto* service : directory->services()) {
-        if (service->url.empty()) continue;
-        auto put = co_await routes->put(
-            hub::service_route(directory->service_prefix(*service), service->url, service->name),
-            Deadline::in(5s));
-        if (!put) log::warn("route.delayed", {{"service", service->name.value}});
+        if (!service->url.empty())
+            routes->want(
+                hub::service_route(directory->service_prefix(*service), service->url, service->name));
     }
     hub::Route home;
     home.routespec = "/";
@@ -255,7 +254,7 @@ awaitable<> HubProcess::wait_for_shutdown_request() {
     (void)asked;
 }
 
-awaitable<> HubProcess::stop() {
+awaitable<> HubProcess::stop(Then then) {
     auto& rooms = *rooms_;
     if (rooms.start) rooms.start->close("The hub is stopping. Running servers go on.");
     if (rooms.wish.servers && rooms.stop) {
@@ -267,11 +266,13 @@ awaitable<> HubProcess::stop() {
             if (asked) (void)co_await rooms.stop->wait(server->key, Deadline::in(30s));
         }
     }
-    co_await rooms.connections.stop(500ms);
+    if (then == Then::hand_over) net::keep_listeners_for_successor();
+    co_await rooms.connections.stop(then == Then::hand_over ? 5s : 500ms);
     if (rooms.activity) co_await rooms.activity->flush();
     co_await rooms.work.stop(1s);
     const bool nobody_behind = rooms.servers && rooms.servers->active_count() == 0;
-    if (rooms.proxy && (nobody_behind || (rooms.wish.servers && rooms.wish.proxy))) rooms.proxy->stop();
+    if (rooms.proxy && ((nobody_behind && then == Then::end) || (rooms.wish.servers && rooms.wish.proxy)))
+        rooms.proxy->stop();
     if (rooms.store) rooms.store->close();
     log::info("hub.stopped", {});
 }

@@ -21,8 +21,9 @@ public:
     // an error names the option and what to do.
     awaitable<Result<void>> start();
     // Stops taking requests, ends background work, flushes the store. Servers go on, and the proxy too as
-    // long as somebody's server runs behind it.
-    awaitable<> stop();
+    // long as somebody's server runs behind it, or when another program takes over at once.
+    enum class Then { end, hand_over };
+    awaitable<> stop(Then then);
     // What the terminal shows once it serves.
     std::string greeting() const;
     // Resolves when somebody asked the hub to shut down over its API.

@@ -9,6 +9,7 @@
 #include "async/blocking_pool.hpp"
 #include "gpu/agent_client.hpp"
 #include "gpu/device_rows.hpp"
+#include "hub/cull.hpp"
 #include "hub/reconcile.hpp"
 
 #include <optional>
@@ -53,12 +54,15 @@ struct HubProcess::Rooms {
     std::optional<hub::ServerRecords> records;
     std::optional<hub::UserRecords> users;
     std::optional<hub::Activity> activity;
+    std::optional<hub::Culler> culler;
     std::optional<hub::Reconcile> reconcile;
     std::optional<api::Dependencies> dependencies;
     std::optional<api::HubApi> api;
     std::optional<ProxyProcess> proxy;
     std::optional<http::Server> behind_proxy;
     std::optional<http::Server> for_servers;
+    std::optional<http::Server> for_administrators;
+    gate::LocalAdministrators administrators;
     std::string instance;
     std::string first_admin_link;
     std::string proxy_token;
@@ -68,6 +72,7 @@ struct HubProcess::Rooms {
     awaitable<Result<void>> open_gpus(const store::Snapshot& snapshot);
     awaitable<Result<void>> open_servers(const store::Snapshot& snapshot);
     awaitable<Result<void>> listen();
+    awaitable<Result<void>> listen_for_administrators();
     awaitable<Result<void>> open_proxy();
     awaitable<Result<void>> make_first_admin_link();
     void build_use_cases();
@@ -75,6 +80,8 @@ struct HubProcess::Rooms {
     awaitable<> open_backend();
     awaitable<> check_routes();
     awaitable<> housekeeping();
+    awaitable<> follow_clock(std::chrono::microseconds moved);
+    awaitable<> end_facade_leases();
     void on_agent_report(const gpu::AgentReport& report);
     awaitable<> write_devices();
     Result<http::ServerLimits> server_limits() const;

@@ -1,35 +1,23 @@
 #include "app/main.hpp"
 
+#include "app/admin/commands.hpp"
+#include "app/admin/exit_codes.hpp"
+#include "app/completion.hpp"
+#include "app/load_config.hpp"
+#include "app/local_commands.hpp"
 #include "app/proxy_command.hpp"
 #include "app/serve.hpp"
 #include "config/config.hpp"
 #include "gpu/agent.hpp"
+#include "store/backup.hpp"
 
 #include <CLI/CLI.hpp>
 
-#include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 namespace berth::app {
 namespace {
-
-constexpr int kBadConfiguration = 78;  // EX_CONFIG
-
-config::Loaded load(const std::string& path) {
-    const config::Environment environment = [](const std::string& name) -> std::optional<std::string> {
-        const char* value = std::getenv(name.c_str());
-        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-    };
-    return path.empty() ? config::load_defaults() : config::load_file(path, environment);
-}
-
-int report(const std::vector<config::Problem>& problems) {
-    for (const auto& problem : problems)
-        std::cerr << problem.to_string() << "\n";
-    if (!problems.empty())
-        std::cerr << "berth: nothing was started; see `berth config defaults` for every key.\n";
-    return problems.empty() ? 0 : kBadConfiguration;
-}
 
 struct ConfigFlags {
     std::string action;
@@ -45,7 +33,7 @@ int config_command(const ConfigFlags& flags) {
         std::cout << config::documentation();
         return 0;
     }
-    const auto loaded = load(flags.file);
+    const auto loaded = flags.file.empty() ? config::load_defaults() : load_config(flags.file);
     if (const int status = report(loaded.problems); status != 0) return status;
     if (flags.action == "show")
         std::cout << config::show(loaded.options);
@@ -54,10 +42,27 @@ int config_command(const ConfigFlags& flags) {
     return 0;
 }
 
-int serve_command(const std::string& file, unsigned stand_in_gpus) {
-    auto loaded = load(file);
+struct ServeFlags {
+    std::string file;
+    unsigned stand_in_gpus = 0;
+    bool only_check = false;
+};
+
+// What a hub asks of the program that is to take its place.
+int check_serve(const config::Options& options) {
+    const auto database = options.state_dir + "/berth.sqlite";
+    if (!std::filesystem::exists(database)) return kDone;
+    const auto facts = store::check_database(database);
+    if (facts) return kDone;
+    std::cerr << "berth: " << facts.error().message << "\n";
+    return kFailed;
+}
+
+int serve_command(const ServeFlags& flags) {
+    auto loaded = flags.file.empty() ? config::load_defaults() : load_config(flags.file);
     if (const int status = report(loaded.problems); status != 0) return status;
-    return serve(std::move(loaded.options), stand_in_gpus);
+    if (flags.only_check) return check_serve(loaded.options);
+    return serve(std::move(loaded.options), flags.stand_in_gpus);
 }
 
 }  // namespace
@@ -73,14 +78,19 @@ int run(int argc, char** argv) {
         "Try: berth serve                 (a trial with defaults, state in ./state)\n"
         "     berth serve --config FILE   (see: berth config defaults)");
 
-    std::string file;
-    unsigned stand_in_gpus = 0;
+    ServeFlags serve_flags;
     auto* serve_app =
         app.add_subcommand("serve", "Run the hub; starts or adopts the proxy and the GPU agent");
-    serve_app->add_option("--config,-c", file, "Configuration file (YAML)")->check(CLI::ExistingFile);
+    serve_app->add_option("--config,-c", serve_flags.file, "Configuration file (YAML)")
+        ->check(CLI::ExistingFile);
     serve_app
-        ->add_option("--stand-in-gpus", stand_in_gpus, "Pretend that there are N GPUs; every page says so")
+        ->add_option(
+            "--stand-in-gpus", serve_flags.stand_in_gpus, "Pretend that there are N GPUs; every page says so")
         ->check(CLI::Range(1U, 64U));
+    serve_app->add_flag(
+        "--check",
+        serve_flags.only_check,
+        "Only say whether this configuration and database would be served");
 
     app.add_subcommand(
         "proxy", "Run the proxy alone (configurable-http-proxy's flags; see berth proxy --help)");
@@ -100,12 +110,41 @@ int run(int argc, char** argv) {
         sub->add_option("FILE,--config", flags.file, "Configuration file (YAML)");
         sub->callback([&flags, action] { flags.action = action; });
     }
-    CLI11_PARSE(app, argc, argv);
+    AdminCommands admin;
+    add_user_commands(app, admin);
+    add_group_commands(app, admin);
+    add_server_commands(app, admin);
+    add_gpu_commands(app, admin);
+    add_token_commands(app, admin);
+    add_audit_command(app, admin);
+    LocalCommands local;
+    add_backup_commands(app, local);
+    add_doctor_command(app, local);
 
+    std::string shell;
+    auto* completion = app.add_subcommand("completion", "Print the completion script of a shell");
+    completion->add_option("SHELL", shell, "bash, zsh or fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    completion->footer("Try: source <(berth completion bash)");
+    if (argc > 1 && std::string_view(argv[1]) == "__complete") {
+        const std::vector<std::string> words(argv + 2, argv + argc);
+        return print_candidates(app, words);
+    }
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {  // CLI11's way to say that it is done
+        return app.exit(error) == 0 ? kDone : kUsage;
+    }
+
+    if (completion->parsed()) return print_completion(shell);
+    if (local.chosen) return local.chosen();
+    if (admin.chosen) return run_admin_command(admin);
     agent.interval = std::chrono::milliseconds{interval_ms};
     if (agent_app->parsed()) return gpu::agent_main(agent);
     if (config_app->parsed()) return config_command(flags);
-    return serve_command(file, stand_in_gpus);
+    return serve_command(serve_flags);
 }
 
 }  // namespace berth::app

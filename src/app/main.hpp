@@ -3,7 +3,7 @@
 
 namespace berth::app {
 
-// Returns the process's exit code: 0 fine, 1 failed, 64 bad usage, 78 bad configuration (sysexits.h).
+// Returns the process's exit code: see admin/exit_codes.hpp.
 int run(int argc, char** argv);
 
 }  // namespace berth::app

@@ -1,9 +1,11 @@
 #include "app/proxy_process.hpp"
 
-#include "base/json.hpp"
+#include "app/restart_pause.hpp"
+#include "base/program.hpp"
 #include "base/random.hpp"
 #include "http/client.hpp"
 #include "obs/log.hpp"
+#include "proxy/handover.hpp"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 
@@ -13,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -23,6 +26,8 @@ namespace berth::app {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds kHandoverTime{15'000};
 
 std::string read_file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
@@ -53,9 +58,45 @@ int fork_detached(const std::vector<char*>& argv, const std::vector<char*>& envi
     ::_exit(127);
 }
 
-bool is_our_proxy(int pid, const std::string& api_socket) {
-    const std::string command = read_file("/proc/" + std::to_string(pid) + "/cmdline");
-    return command.find(api_socket) != std::string::npos;
+std::string name_of(int pid) {
+    return read_file("/proc/" + std::to_string(pid) + "/comm");
+}
+
+// Not one that only ends its last connections after a hand-over, nor one that has not taken over yet.
+bool is_our_proxy(int pid, const std::vector<std::string>& command, const std::string& api_socket) {
+    if (command.size() < 3 || command[1] != "proxy" ||
+        std::find(command.begin(), command.end(), api_socket) == command.end())
+        return false;
+    const auto name = name_of(pid);
+    return !name.starts_with(proxy::kDrainingName) && !name.starts_with(proxy::kStartingName);
+}
+
+// Without the program, whose path an upgrade may change, and what follows the log level: a proxy that serves
+// the right address is not replaced for these.
+std::vector<std::string> serving(const std::vector<std::string>& command) {
+    std::vector<std::string> kept(command.begin() + 1, command.end());
+    const auto level = std::find(kept.begin(), kept.end(), "--log-level");
+    return {kept.begin(), level};
+}
+
+std::vector<int> all_pids() {
+    std::vector<int> pids;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
+        const auto name = entry.path().filename().string();
+        if (name.find_first_not_of("0123456789") == std::string::npos) pids.push_back(std::stoi(name));
+    }
+    return pids;
+}
+
+// By what the file is, not by its name: a package puts another file at the same path.
+bool runs_program(int pid, const std::string& program) {
+    struct stat running{};
+    struct stat wanted{};
+    if (::stat(("/proc/" + std::to_string(pid) + "/exe").c_str(), &running) != 0)
+        return true;  // no way to know
+    if (::stat(program.c_str(), &wanted) != 0) return true;
+    return running.st_dev == wanted.st_dev && running.st_ino == wanted.st_ino;
 }
 
 // Waits at most 5 s until it has ended and its address is free again.
@@ -87,8 +128,12 @@ net::Endpoint ProxyProcess::api() const {
     return endpoint;
 }
 
+std::string ProxyProcess::log_file() const {
+    return options_.state_dir + "/logs/proxy.log";
+}
+
 std::vector<std::string> ProxyProcess::arguments() const {
-    return {
+    std::vector<std::string> words = {
         options_.program,
         "proxy",
         "--ip",
@@ -103,62 +148,51 @@ std::vector<std::string> ProxyProcess::arguments() const {
         options_.error_target,
         "--routes-file",
         options_.state_dir + "/proxy-routes.json"};
-}
-
-// Without the log level: a proxy that serves the right address is not replaced for what it writes.
-json::array ProxyProcess::recorded_arguments() const {
-    json::array kept;
-    const auto all = arguments();
-    for (std::size_t i = 1; i < all.size(); ++i)
-        kept.emplace_back(all[i]);
-    return kept;
+    if (!options_.tls.certificate.empty())
+        words.insert(words.end(), {"--ssl-cert", options_.tls.certificate, "--ssl-key", options_.tls.key});
+    if (options_.redirect_port != 0)
+        words.insert(words.end(), {"--redirect-port", std::to_string(options_.redirect_port)});
+    return words;
 }
 
 int ProxyProcess::running_pid() const {
-    const auto record = parse_json(read_file(record_path()));
-    if (!record || !record->is_object()) return 0;
-    const auto& object = record->get_object();
-    const auto pid = static_cast<int>(int_at(object, "pid").value_or(0));
-    if (pid <= 0 || ::kill(pid, 0) != 0 || !is_our_proxy(pid, api().path)) return 0;
-    const auto* had = array_at(object, "arguments");
-    if (had != nullptr && *had == recorded_arguments()) return pid;
-    log::info("proxy.replaced", {{"pid", pid}, {"why", "it serves another address or hub"}});
-    end_process(pid, SIGTERM);
-    return 0;
+    const auto wanted = serving(arguments());
+    int found = 0;
+    for (const int pid : all_pids()) {
+        const auto command = command_of(pid);
+        if (!is_our_proxy(pid, command, api().path)) continue;
+        if (found == 0 && serving(command) == wanted) {
+            found = pid;
+            continue;
+        }
+        log::info("proxy.replaced", {{"pid", pid}, {"why", "it serves another address or hub"}});
+        end_process(pid, SIGTERM);
+    }
+    return found;
 }
 
 Result<int> ProxyProcess::start() {
     std::error_code failure;
     std::filesystem::create_directories(options_.state_dir + "/logs", failure);
-    const std::string log_path = options_.state_dir + "/logs/proxy.log";
+    const std::string log_path = log_file();
     const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (log < 0)
         return Error{
             ProxyErrc::state_unwritable,
             "Cannot write " + log_path + ". Give the user of the hub write access to state_dir."};
     auto words = arguments();
-    words.insert(words.end(), {"--log-level", options_.log_level});
-    std::vector<char*> argv;
-    argv.reserve(words.size() + 1);
-    for (auto& word : words)
-        argv.push_back(word.data());
-    argv.push_back(nullptr);
+    words.insert(words.end(), {"--log-level", options_.log_level, "--log-file", log_path});
     std::vector<std::string> settings = {"CONFIGPROXY_AUTH_TOKEN=" + options_.token.reveal()};
+    if (!options_.tls.passphrase.empty())
+        settings.push_back("CONFIGPROXY_SSL_KEY_PASSPHRASE=" + options_.tls.passphrase);
     for (const char* name : {"PATH", "LANG", "HOME"}) {
         if (const char* value = std::getenv(name)) settings.push_back(std::string(name) + "=" + value);
     }
-    std::vector<char*> environment;
-    environment.reserve(settings.size() + 1);
-    for (auto& setting : settings)
-        environment.push_back(setting.data());
-    environment.push_back(nullptr);
-    const int pid = fork_detached(argv, environment, log);
+    const int pid = fork_detached(pointers_to(words), pointers_to(settings), log);
     ::close(log);
     if (pid < 0)
         return Error{ProxyErrc::not_started, "The proxy could not be started: out of processes or memory."};
 
-    std::ofstream record(record_path(), std::ios::trunc);
-    record << json::serialize(json::object{{"pid", pid}, {"arguments", recorded_arguments()}}) << "\n";
     log::info("proxy.started", {{"pid", pid}, {"at", options_.public_at.to_string()}});
     return pid;
 }
@@ -169,6 +203,7 @@ awaitable<Result<void>> ProxyProcess::ensure(const asio::any_io_executor& execut
         auto answers = co_await wait_until_it_answers(Deadline::in(2s));
         if (answers) {
             log::info("proxy.adopted", {{"pid", pid_}});
+            if (!runs_program(pid_, options_.program)) co_await bring_up_to_date();
             co_return Result<void>{};
         }
         end_process(pid_, SIGKILL);  // it is ours, by pid and socket, and does not answer
@@ -188,6 +223,27 @@ awaitable<Result<void>> ProxyProcess::ensure(const asio::any_io_executor& execut
     co_return co_await wait_until_it_answers(deadline);
 }
 
+awaitable<> ProxyProcess::bring_up_to_date() {
+    const int before = pid_;
+    const auto deadline = Deadline::in(kHandoverTime);
+    const auto called = name_of(before);
+    ::kill(before, SIGUSR2);
+    while (!deadline.passed()) {
+        const auto calls_itself = name_of(before);
+        if (calls_itself != called && calls_itself.starts_with(proxy::kKeptName)) break;  // it was refused
+        const int now = is_our_proxy(before, command_of(before), api().path) ? before : running_pid();
+        if (now != before && now != 0) {
+            pid_ = now;
+            log::info("proxy.upgraded", {{"pid", now}, {"before", before}});
+            co_return;
+        }
+        co_await sleep_for(10ms);
+    }
+    log::error(
+        "proxy.not_upgraded",
+        {{"pid", before}, {"why", "see logs/proxy.log"}, {"act", "the old one serves"}});
+}
+
 awaitable<Result<void>> ProxyProcess::wait_until_it_answers(Deadline deadline) {
     http::Client client(api(), 64 * 1024 * 1024, 1);
     while (!deadline.passed()) {
@@ -200,13 +256,13 @@ awaitable<Result<void>> ProxyProcess::wait_until_it_answers(Deadline deadline) {
         if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) break;
         co_await sleep_for(3ms);
     }
-    const auto said = last_lines(read_file(options_.state_dir + "/logs/proxy.log"));
+    const auto said = last_lines(read_file(log_file()));
     co_return Error{ProxyErrc::not_started, "The proxy does not answer. It said: " + said, said};
 }
 
 awaitable<> ProxyProcess::supervise(std::function<void()> on_restart) {
     const auto executor = co_await asio::this_coro::executor;
-    auto pause = 100ms;
+    RestartPause pause;
     for (;;) {
         const auto begin = std::chrono::steady_clock::now();
         const int watched = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
@@ -216,20 +272,19 @@ awaitable<> ProxyProcess::supervise(std::function<void()> on_restart) {
         }
         if (pid_ > 0) ::waitpid(pid_, nullptr, WNOHANG);
         log::error("proxy.ended", {{"pid", pid_}, {"act", "starting it again"}});
-        pause = std::chrono::steady_clock::now() - begin > 10s
-                    ? 100ms
-                    : std::min<std::chrono::milliseconds>(pause * 2, 10s);
-        auto ready = co_await ensure(executor, Deadline::in(5s));
-        if (ready)
-            on_restart();
-        else
-            log::error("proxy.not_started", {{"why", ready.error().message}});
-        co_await sleep_for(pause);
+        auto lived = std::chrono::steady_clock::now() - begin;
+        for (bool answers = false; !answers; lived = {}) {
+            co_await sleep_for(pause.after(lived));
+            const auto ready = co_await ensure(executor, Deadline::in(5s));
+            answers = ready.has_value();
+            if (!answers) log::error("proxy.not_started", {{"why", ready.error().message}});
+        }
+        on_restart();
     }
 }
 
 void ProxyProcess::stop() {
-    if (pid_ > 0 && is_our_proxy(pid_, api().path)) ::kill(pid_, SIGTERM);
+    if (pid_ > 0 && is_our_proxy(pid_, command_of(pid_), api().path)) ::kill(pid_, SIGTERM);
 }
 
 }  // namespace berth::app

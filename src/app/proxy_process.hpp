@@ -5,10 +5,10 @@
 
 #include "async/awaitable.hpp"
 #include "async/deadline.hpp"
-#include "base/json.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "net/listener.hpp"
+#include "net/tls.hpp"
 
 #include <functional>
 #include <string>
@@ -21,9 +21,11 @@ BERTH_ERROR_CATEGORY(ProxyErrc, "proxy_process")
 
 struct ProxyProcessOptions {
     std::string program;    // this binary
-    std::string state_dir;  // absolute; holds proxy.sock, proxy.json, proxy-routes.json, logs/proxy.log
+    std::string state_dir;  // absolute; holds proxy.sock, proxy-routes.json, logs/proxy.log
     net::Endpoint public_at;
-    std::string default_target;  // the hub's own listener
+    net::TlsPair tls;                 // empty: plain http
+    std::uint16_t redirect_port = 0;  // 0: none
+    std::string default_target;       // the hub's own listener
     std::string error_target;
     Secret token;
     std::string log_level;
@@ -36,17 +38,23 @@ public:
     net::Endpoint api() const;
     // Adopts or starts. Errors: address_in_use, not_started (with what the proxy said), state_unwritable.
     awaitable<Result<void>> ensure(const asio::any_io_executor& executor, Deadline deadline);
-    // Waits for its end and starts it again, for ever; `on_restart` then checks the routes.
+    // Waits for its end and starts it again, for ever, at once unless it keeps ending (RestartPause);
+    // `on_restart` then checks the routes.
     awaitable<> supervise(std::function<void()> on_restart);
     // Ends it: nobody's server runs behind it.
     void stop();
 
 private:
     Result<int> start();
-    int running_pid() const;  // of the one that proxy.json names and that serves what we want; 0: none
+    // Another binary runs there than the one we are: that of before an upgrade. Ours takes its place;
+    // connections stay with it until they end. When that fails the old one goes on serving.
+    awaitable<> bring_up_to_date();
+    // Of the one that serves what we want, 0 when there is none; others on our socket are ended. Looked for
+    // among all processes: a file that names it would be missing or old after a full disk, or when the hub is
+    // killed right after it started one.
+    int running_pid() const;
     std::vector<std::string> arguments() const;
-    json::array recorded_arguments() const;
-    std::string record_path() const { return options_.state_dir + "/proxy.json"; }
+    std::string log_file() const;  // of the proxy, which keeps it small (log::to_file)
     awaitable<Result<void>> wait_until_it_answers(Deadline deadline);
 
     ProxyProcessOptions options_;

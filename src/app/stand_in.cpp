@@ -1,5 +1,7 @@
 #include "app/stand_in.hpp"
 
+#include "base/program.hpp"
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,7 +18,7 @@ std::string_view text_of(StandInErrc reason) {
 }
 
 Result<void> use_stand_in_gpus(config::Options& options, unsigned count) {
-    const auto program = std::filesystem::read_symlink("/proc/self/exe");
+    const std::filesystem::path program = own_program();
     const auto library = program.parent_path() / "stand-ins" / "libnvidia-ml.so.1";
     if (!std::filesystem::exists(library))
         return Error{
