@@ -192,6 +192,10 @@ std::string not_running_page(const PageContext& context, const NotRunningModel& 
         body.raw("Start it to go on; your files are still there.</p></div>");
     }
     body.add(failure_note(model.failure));
+    if (!model.stopped_because.empty())
+        body.raw("<p class=\"note note-info\" id=\"stopped-because\">")
+            .text(model.stopped_because)
+            .raw("</p>");
     if (!model.start_url.empty()) {
         body.raw("<a class=\"btn btn-primary btn-wide\" id=\"start\"").attribute("href", model.start_url);
         body.raw(">Start the server</a>");

@@ -72,9 +72,10 @@ struct AuthorizeModel {
 };
 
 struct NotRunningModel {
-    std::string server_label{};  // "Your server", "ann's server train"
-    std::string start_url{};     // empty: the visitor may not start it
-    std::string failure{};       // why the last start failed, if it did
+    std::string server_label{};     // "Your server", "ann's server train"
+    std::string start_url{};        // empty: the visitor may not start it
+    std::string failure{};          // why the last start failed, if it did
+    std::string stopped_because{};  // why the hub stopped it unasked, if it did
 };
 
 struct ErrorModel {

@@ -15,8 +15,15 @@ const add = (name, admin, servers = [], age = 3) => users.set(name, { kind: "use
   last_activity: age === null ? null : minutes(age), servers: Object.fromEntries(servers.map((each) => [each.name, each])) });
 add("ann", true, [
   server("", running("PyTorch, one GPU", [devices[0]], 134)),
+  server("sweep", { ...running("cpu", [], 700), display_name: "Parameter sweep", berth: { profile: "cpu", devices: [], failure: null,
+    ending: { at: minutes(-9), because: "idle", seconds_left: 540, extensions_left: 2, extension_seconds: 3600 } } }),
+  server("notes", { display_name: "Notes", last_activity: minutes(200), berth: { profile: "cpu", devices: [], failure: null,
+    stopped_because: "Stopped after 60 min without activity. Your files are safe." } }),
   server("nightly-training", { display_name: "Nightly training", last_activity: minutes(1500), berth: { profile: "cpu", devices: [],
     failure: "The image “lab/torch:2.9” is not on this machine. Ask an administrator to pull it." } }),
+  server("stuck", { pending: "stop", stopped: false, berth: { profile: "cpu", devices: [], failure: null,
+    stop_delayed: "It is not stopped yet: The container did not go in time; the hub goes on trying. Your files are safe, and you need " +
+      "not ask again. If this lasts longer than a few minutes, tell your administrator." } }),
   server("teaching", { display_name: "Teaching demo", pending: "spawn", stopped: false })]);
 add("bob", false, [server("", running("PyTorch, one GPU", [devices[1]], 12)), server("sweep", running("Two GPUs", [devices[1]], 700))], 1);
 add("chris.müller@physics.example.org", false, [], 60 * 30);
@@ -26,14 +33,15 @@ for (let i = 1; i <= 60; ++i) add(`student${String(i).padStart(2, "0")}`, false,
 
 const device = (at, more) => ({ uuid: devices[at], index: at, name: at < 2 ? "NVIDIA A100-SXM4-40GB" : "NVIDIA RTX 6000 Ada",
   memory_bytes: (at < 2 ? 40 : 48) * 2 ** 30, used_memory_bytes: 0, utilization_percent: 0, capacity: 2, leases_count: 0, free: 2,
-  cordoned: false, eligible: true, leases: [], ...more });
+  cordoned: false, eligible: true, leases: [], external: [], ...more });
 const lease = (id, user, name, age, more = {}) => ({ id, user, server: name, state: "bound", exclusive: false, since: minutes(age), ...more });
 export const gpus = () => ({ simulated: true, stale: false, stale_since: null, oversubscription: 2, devices: [
   device(0, { used_memory_bytes: 31 * 2 ** 30, utilization_percent: 87, leases_count: 1, free: 1, leases: [lease(1, "ann", "", 134)] }),
   device(1, { used_memory_bytes: 38.5 * 2 ** 30, utilization_percent: 96, leases_count: 2, free: 0,
     leases: [lease(2, "bob", "", 12), lease(3, "bob", "sweep", 700)] }),
   device(2, { leases_count: 1, free: 1, leases: [lease(4, "dana", "", 0.3, { state: "reserved" })] }),
-  device(3, { cordoned: true, index: null, name: devices[3], free: 2, memory_bytes: null, used_memory_bytes: null, utilization_percent: null })] });
+  device(3, { cordoned: true, index: null, name: devices[3], free: 2, memory_bytes: null, used_memory_bytes: null, utilization_percent: null,
+    external: ["python3, process 4711 of dana"] })] });
 
 const profile = (name, title, text, gpus_, most, fits, reason, more = {}) => ({ name, display_name: title, description: text,
   image: `lab/${name}:2025.11`, gpus: gpus_, max_gpus: most, cpus: 8, memory_bytes: 32 * 2 ** 30, allowed: true,

@@ -68,6 +68,13 @@
   const show = async () => {
     const user = await call("GET", `users/${encodeURIComponent(own)}?include_stopped_servers=1`);
     const found = user.servers?.[name];
+    if (found?.pending === "stop") {
+      title.textContent = "Stopping your server";
+      status.textContent = found.berth?.stop_delayed ?? "It stops.";
+      actions.replaceChildren();
+      setTimeout(() => show().catch((error) => (status.textContent = error.message)), 1000);
+      return;
+    }
     if (found?.pending) return follow();
     title.textContent = name ? `Server ${name}` : "Your server";
     if (found?.ready) {

@@ -1,5 +1,5 @@
 // Calls of the hub's REST API with the cookie and its XSRF token (hub-protocol §6.4).
-import type { GpusModel, PageOf, ProfileModel, TokenModel, UserModel } from "./models";
+import type { GpusModel, PageOf, ProfileModel, SessionModel, TokenModel, UserModel } from "./models";
 import { page, segment } from "./page";
 
 // A refusal, in the hub's own words.
@@ -76,6 +76,8 @@ export const api = {
   start: (user: string, server: string, options?: Record<string, unknown>) =>
     call<null>("POST", serverApi(user, server), options === undefined ? {} : { user_options: options }),
   stop: (user: string, server: string) => call<null>("DELETE", serverApi(user, server)),
+  keepRunning: (user: string, server: string) =>
+    call<{ kept_until: string; message: string }>("POST", `berth/${userPath(user)}/servers/${segment(server)}/keep_running`),
   removeServer: (user: string, server: string) => call<null>("DELETE", serverApi(user, server), { remove: true }),
   addServer: (user: string, server: string, displayName: string) =>
     call<unknown>("PUT", serverApi(user, server), { display_name: displayName }),
@@ -83,6 +85,10 @@ export const api = {
   tokens: (user: string) => call<{ api_tokens: TokenModel[] }>("GET", `${userPath(user)}/tokens`),
   addToken: (user: string, body: Record<string, unknown>) => call<TokenModel>("POST", `${userPath(user)}/tokens`, body),
   revokeToken: (user: string, id: string) => call<null>("DELETE", `${userPath(user)}/tokens/${segment(id)}`),
+
+  sessions: (user: string) => call<{ sessions: SessionModel[] }>("GET", `berth/${userPath(user)}/sessions`),
+  endSession: (user: string, id: string) => call<null>("DELETE", `berth/${userPath(user)}/sessions/${segment(id)}`),
+  endSessions: (user: string) => call<null>("DELETE", `berth/${userPath(user)}/sessions`),
 
   profiles: (user: string, server: string) =>
     call<ProfileModel[]>("GET", `berth/profiles?${new URLSearchParams({ user, server })}`),

@@ -57,3 +57,17 @@ export function slug(text: string): string {
   if (!/^[a-z]/.test(name)) name = `x-${name}`;
   return name.slice(0, 30).replace(/-$/, "");
 }
+
+// "Firefox on Linux" of a User-Agent; what cannot be told is left out.
+export function browserOf(agent: string): string {
+  const browsers: [RegExp, string][] = [
+    [/Edg\//, "Edge"], [/OPR\//, "Opera"], [/Firefox\//, "Firefox"], [/Chrome\//, "Chrome"], [/Safari\//, "Safari"],
+    [/^python-requests|^curl|^Wget/i, "A program"],
+  ];
+  const systems: [RegExp, string][] = [
+    [/Android/, "Android"], [/iPhone|iPad/, "iOS"], [/Windows/, "Windows"], [/Mac OS/, "macOS"], [/Linux|X11/, "Linux"],
+  ];
+  const named = (all: [RegExp, string][]) => all.find(([pattern]) => pattern.test(agent))?.[1];
+  const system = named(systems);
+  return (named(browsers) ?? "A browser") + (system ? ` on ${system}` : "");
+}

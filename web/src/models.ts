@@ -1,4 +1,12 @@
 // The hub's JSON (hub-protocol §7.3, §9.1, §11.2) and Berth's own resources below api/berth/.
+export interface EndingModel {
+  at: string;
+  because: "idle" | "max_age";
+  seconds_left: number;
+  extensions_left: number;
+  extension_seconds: number;
+}
+
 export interface ServerModel {
   name: string;
   display_name?: string | null;
@@ -10,7 +18,16 @@ export interface ServerModel {
   url: string;
   progress_url: string;
   user_options: Record<string, unknown> | null;
-  berth?: { profile: string | null; devices: string[]; failure: string | null };
+  berth?: {
+    profile: string | null;
+    devices: string[];
+    failure: string | null;
+    stopped_because?: string;  // why the hub stopped it unasked
+    stop_delayed?: string;     // why it is still stopping, once that takes longer than it should
+    ending?: EndingModel;      // announced
+    position?: number;  // of a start that waits for its turn; 1 is the next one
+    waiting?: number;
+  };
 }
 
 export interface UserModel {
@@ -37,6 +54,14 @@ export interface TokenModel {
   expires_at: string | null;
   oauth_client?: string | null;
   token?: string;
+}
+
+export interface SessionModel {
+  id: string;
+  created: string;
+  client_address: string;
+  user_agent: string;
+  current: boolean;
 }
 
 export interface ProfileModel {
@@ -74,6 +99,7 @@ export interface DeviceModel {
   cordoned: boolean;
   eligible: boolean;
   leases: LeaseModel[];
+  external: (string | null)[];  // who uses it without Berth; null: not for these eyes
 }
 
 export interface GpusModel {
@@ -85,6 +111,7 @@ export interface GpusModel {
 }
 
 export interface ProgressEvent {
+  position?: number;  // in the line of starts, while this one waits for its turn
   progress?: number;
   message?: string;
   ready?: boolean;

@@ -9,7 +9,10 @@ export interface ServerState {
 
 export function stateOf(server: ServerModel | undefined): ServerState {
   switch (server?.pending) {
-    case "spawn": return { label: "Starting", pill: "pill-accent pill-busy" };
+    case "spawn": {
+      const position = server.berth?.position;
+      return { label: position ? `Waiting, position ${position}` : "Starting", pill: "pill-accent pill-busy" };
+    }
     case "stop": return { label: "Stopping", pill: "pill-warn pill-busy" };
     case "check": return { label: "Checking", pill: "pill-accent pill-busy" };
     case "rename": return { label: "Renaming", pill: "pill-accent pill-busy" };

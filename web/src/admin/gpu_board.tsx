@@ -9,6 +9,7 @@ function statusOf(device: DeviceModel): { label: string; pill: string } {
   if (device.cordoned) return { label: "Cordoned", pill: "pill-warn" };
   if (!device.eligible) return { label: "Not usable", pill: "pill-danger" };
   if (device.free === 0) return { label: "Full", pill: "pill-accent" };
+  if (device.leases_count === 0 && device.external.length > 0) return { label: "Used outside Berth", pill: "pill-warn" };
   return device.leases_count === 0 ? { label: "Free", pill: "pill-ok" } : { label: `${device.free} free`, pill: "pill-ok" };
 }
 
@@ -25,6 +26,13 @@ function Slots({ device, now }: { device: DeviceModel; now: number }) {
           <span><span class="strong">{holder(lease)}</span>{lease.exclusive && device.capacity > 1 ? " (alone)" : ""}</span>
           {lease.state !== "bound" && lease.state !== "active" && <span class="pill pill-accent pill-busy">{lease.state}</span>}
           <span class="muted small num">{lasting(now - Date.parse(lease.since))}</span>
+        </li>
+      ))}
+      {device.external.map((name, at) => (
+        <li class="slot slot-external" key={`external-${at}`}
+            title={`${name ?? "Something"} uses this GPU and was not started by Berth. It is left alone, and others are preferred.`}>
+          <span class="pill pill-warn">Outside Berth</span>
+          <span>{name ?? "Something else"}</span>
         </li>
       ))}
       {Array.from({ length: Math.min(free, 4) }, (_, slot) => <li class="slot slot-free" key={`free-${slot}`}>Free</li>)}

@@ -10,6 +10,7 @@ import { Menu } from "../parts/menu";
 import { Fact, Note } from "../parts/parts";
 import { attempt } from "../parts/toast";
 import { deviceNames, failureParts, isActive, labelOf, stateOf } from "../servers";
+import { Ending } from "./ending";
 
 interface RowProps {
   server: ServerModel;
@@ -103,6 +104,9 @@ export function ServerRow({ server, devices, refresh }: RowProps) {
         <Facts server={server} devices={devices} />
       </div>
       <Actions server={server} refresh={refresh} />
+      {server.berth?.ending && <Ending server={server} ending={server.berth.ending} refresh={refresh} />}
+      {server.berth?.stop_delayed && <Note tone="warning">{server.berth.stop_delayed}</Note>}
+      {!isActive(server) && server.berth?.stopped_because && <Note tone="info">{server.berth.stopped_because}</Note>}
       {failure.sentence !== "" && (
         <Note tone="danger">
           {failure.sentence}

@@ -22,6 +22,7 @@ function headline(phase: Progress["phase"] | "stopped", title: string): string {
     case "going": return `Starting ${what}`;
     case "ready": return `Opening ${what}`;
     case "failed": return `Could not start ${what}`;
+    case "stopping": return `Stopping ${what}`;
     case "stopped": return `Stopped ${what}`;
     case "idle": return "Nothing is starting";
   }
@@ -108,8 +109,9 @@ export function Pending({ owner, name, title, refusal }: PendingProps) {
           <span style={{ width: `${Math.max(3, progress.percent)}%` }} />
         </div>
       )}
-      {progress.steps.length > 0 && phase !== "idle" && <Steps steps={progress.steps} progress={progress} />}
+      {progress.steps.length > 0 && phase !== "idle" && phase !== "stopping" && <Steps steps={progress.steps} progress={progress} />}
       {phase === "failed" && <Failed failure={failure ?? ""} log={progress.log} />}
+      {phase === "stopping" && (progress.delayed ? <Note tone="warning">{progress.delayed}</Note> : <span class="spinner" />)}
       {phase === "idle" && <p class="lead">The server is not running. Start it when you are ready.</p>}
       <div class="row">
         {phase === "going" && <button type="button" id="stop" class="btn" onClick={stop}><Icon name="stop" />Stop</button>}
@@ -118,9 +120,9 @@ export function Pending({ owner, name, title, refusal }: PendingProps) {
           <>
             <button type="button" class="btn btn-primary" onClick={retry}>{phase === "idle" ? "Start" : "Try again"}</button>
             <a class="btn" href={spawnUrl(owner, name)}>Change options</a>
-            <a class="btn btn-quiet" href={`${page.hub}home`}>All servers</a>
           </>
         )}
+        {phase !== "going" && phase !== "ready" && <a class="btn btn-quiet" href={`${page.hub}home`}>All servers</a>}
       </div>
     </div>
   );

@@ -7,16 +7,18 @@ import { failureParts } from "../servers";
 export interface Step {
   text: string;
   at: number;
+  waits?: boolean;  // tells a position in the line; the next position takes its place
 }
 
 export interface Progress {
-  phase: "going" | "ready" | "failed" | "idle";
+  phase: "going" | "ready" | "failed" | "stopping" | "idle";
   percent: number;
   steps: Step[];
   began: number;
   ended?: number;
   url?: string;
   failure?: string;
+  delayed?: string;  // why it is still stopping
   log: string[];
 }
 
@@ -34,8 +36,11 @@ export function after(progress: Progress, event: ProgressEvent, now = Date.now()
   }
   if (event.ready) return { ...progress, phase: "ready", percent: 100, ended: now, url: event.url ?? "" };
   const headline = event.message ?? "";
-  const known = headline === "" || progress.steps[progress.steps.length - 1]?.text === headline;
-  return { ...progress, percent, steps: known ? progress.steps : [...progress.steps, { text: headline, at: now }] };
+  const last = progress.steps[progress.steps.length - 1];
+  if (headline === "" || last?.text === headline) return { ...progress, percent };
+  const waits = event.position !== undefined;
+  const before = waits && last?.waits ? progress.steps.slice(0, -1) : progress.steps;
+  return { ...progress, percent, steps: [...before, { text: headline, at: waits && last?.waits ? last.at : now, waits }] };
 }
 
 // Follows the progress stream (hub-protocol §9.5) and, should it break, asks for the server's state instead. `turn` starts it over.
@@ -49,11 +54,18 @@ export function useProgress(owner: string, name: string, turn: number): Progress
     setProgress(fresh());
     tries.current = 0;
 
-    // The stream is refused when the server neither starts nor failed: it is ready, or nothing happens.
+    // The stream is refused when the server neither starts nor failed: it is ready, it stops, or nothing happens.
     const settle = async () => {
       const user = await api.user(owner).catch(() => undefined);
       if (over) return;
       const server = user?.servers?.[name];
+      if (server?.pending === "stop") {
+        const delayed = server.berth?.stop_delayed ?? "";
+        setProgress((old) => ({ ...old, phase: "stopping", delayed }));
+        tries.current = 3;
+        timer = setTimeout(settle, 1000);
+        return;
+      }
       const settled = user !== undefined && server?.pending !== "spawn" && ++tries.current > 3;
       if (server?.ready) setProgress((old) => after(old, { ready: true, url: server.url }));
       else if (settled) setProgress((old) => ({ ...old, phase: "idle" }));

@@ -5,6 +5,7 @@ import type { TokenModel } from "../models";
 import { me } from "../page";
 import { Loading, Note, Secret } from "../parts/parts";
 import { NewToken } from "./new_token";
+import { Sessions } from "./sessions";
 import { TokenTable } from "./token_table";
 
 export function Tokens() {
@@ -38,6 +39,7 @@ export function Tokens() {
       {given.length > 0 && (
         <TokenTable title="Applications with access" tokens={given} empty="" refresh={tokens.refresh} applications />
       )}
+      <Sessions />
     </div>
   );
 }

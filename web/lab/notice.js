@@ -1,0 +1,94 @@
+// Tells the people in JupyterLab 4 (and Notebook 7) what Berth tells them on its home page: that their server is
+// about to be stopped. A prebuilt extension as Lab loads it (module federation), without a build and without
+// dependencies: all it needs is Lab's own notifications. It asks the hub, with the token that Lab has for the
+// visitor's requests to this server; that can see this server's end and hold it off, and nothing else.
+(() => {
+  "use strict";
+  const element = document.getElementById("jupyter-config-data");
+  const config = element === null ? {} : JSON.parse(element.textContent);
+  const KEEP = "berth:keep-running";
+
+  // ".../hub/api/berth/users/ann/servers/gpu/": names are escaped in baseUrl as they must be here.
+  function address() {
+    const hub = config.hubPrefix ?? "";
+    const prefix = hub.replace(/hub\/$/, "") + "user/";
+    if (hub === "" || !config.token || !config.baseUrl?.startsWith(prefix)) return undefined;
+    const [user, server = ""] = config.baseUrl.slice(prefix.length).split("/");
+    return `${config.hubHost ?? ""}${hub}api/berth/users/${user}/servers/${server}/`;
+  }
+
+  async function ask(method, url) {
+    const answer = await fetch(url, { method, headers: { Authorization: `token ${config.token}` }, credentials: "omit" });
+    const body = await answer.json();
+    if (!answer.ok) throw new Error(body.message ?? `The hub answered ${answer.status}.`);
+    return body;
+  }
+
+  function lasting(seconds) {
+    if (seconds < 120) return `${seconds} seconds`;
+    if (seconds < 7200) return `${Math.round(seconds / 60)} minutes`;
+    return `${Math.round(seconds / 3600)} hours`;
+  }
+
+  function sentence(ending) {
+    const why = ending.because === "idle" ? "nothing has been done in it for a while" : "it has run for as long as it may";
+    const advice = ending.extensions_left > 0 ? "" : " Save your work.";
+    return `This server stops in ${lasting(ending.seconds_left)}: ${why}.${advice}`;
+  }
+
+  function activate(app) {
+    const url = address();
+    if (url === undefined) return;
+    const say = (message, type, more) => app.commands.execute("apputils:notify", { message, type, options: more });
+    let shown;   // the notification's id
+    let timer;
+
+    async function show(ending) {
+      const actions = ending.extensions_left > 0 ? [{ label: "Keep running", commandId: KEEP, displayType: "accent" }] : [];
+      const message = sentence(ending);
+      if (shown === undefined) shown = await say(message, "warning", { autoClose: false, actions });
+      else await app.commands.execute("apputils:update-notification", { id: shown, message, type: "warning" });
+    }
+    async function hide() {
+      if (shown === undefined) return;
+      const id = shown;
+      shown = undefined;
+      await app.commands.execute("apputils:dismiss-notification", { id });
+    }
+    async function look() {
+      clearTimeout(timer);
+      let pause = 60;
+      try {
+        const answer = await ask("GET", url + "ending");
+        pause = answer.ask_again_seconds;
+        await (answer.ending === null ? hide() : show(answer.ending));
+      } catch {
+        // The hub restarts, or this sign-in is over: Lab says the latter itself.
+      }
+      timer = setTimeout(look, pause * 1000);
+    }
+    app.commands.addCommand(KEEP, {
+      label: "Keep This Server Running",
+      execute: async () => {
+        try {
+          const answer = await ask("POST", url + "keep_running");
+          await hide();
+          await say(answer.message, "success", { autoClose: 10000 });
+        } catch (failure) {
+          await say(failure.message, "error", { autoClose: 20000 });
+        }
+        await look();
+      },
+    });
+    void app.restored.then(look);
+  }
+
+  const plugin = {
+    id: "berth-notice:plugin",
+    description: "Shows when the hub is about to stop this server.",
+    autoStart: true,
+    activate,
+  };
+  window._JUPYTERLAB = window._JUPYTERLAB ?? {};
+  window._JUPYTERLAB["berth-notice"] = { init: () => {}, get: async () => () => ({ __esModule: true, default: plugin }) };
+})();
