@@ -1,6 +1,6 @@
 # Sourced by ./run, ./test and .ci/run: which Debian packages each needs, and how they come onto the machine.
 # need_packages GROUP... installs what is missing as root or with passwordless sudo; otherwise it prints the one line
-# to type and exits 1. Groups: build docker-image tests lint bench.
+# to type and exits 1. Groups: build docker-image tests lint fuzz bench.
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { echo "error: $*" >&2; exit 1; }
@@ -22,21 +22,23 @@ packages_of() {
         build)
             boost=$(boost_version)
             echo "g++ cmake ninja-build ccache pkg-config ca-certificates python3 python3-venv" \
-                "libboost${boost}-dev libboost-json${boost}-dev libboost-url${boost}-dev libsodium-dev libsqlite3-dev" \
+                "libboost${boost}-dev libboost-json${boost}-dev libboost-url${boost}-dev libsodium-dev libssl-dev libsqlite3-dev" \
                 "libsoci-dev libspdlog-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev libgtest-dev libgmock-dev"
             # Node is often there from elsewhere (nodesource, nvm), and then Debian's would be in its way.
             command -v node >/dev/null && command -v npm >/dev/null || echo "nodejs npm"
             ;;
         docker-image) command -v mmdebstrap >/dev/null || echo mmdebstrap ;;
         tests)
-            echo "procps curl git"
-            command -v dockerd >/dev/null || command -v docker >/dev/null || echo "docker.io iptables"
+            echo "procps curl git openssl busybox-static"
+            # A docker command alone is no engine; one that answers may be elsewhere (DOCKER_HOST).
+            command -v dockerd >/dev/null || timeout 5 docker version >/dev/null 2>&1 || echo "docker.io iptables"
             # Ubuntu's chromium package is a snap; there ./test takes Playwright's own Chromium.
             case $(os_id) in
                 debian*) command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium ;;
             esac
             ;;
         lint) echo "clang-format-19 clang-tidy-19 clang-19" ;;
+        fuzz) echo "clang-19 libclang-rt-19-dev" ;;
         bench) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] && echo wrk || echo "nginx-light wrk" ;;
     esac
 }

@@ -17,8 +17,8 @@ sys.path.insert(0, str(ROOT))
 from tests.support import venvs  # noqa: E402
 
 REPORTS = ROOT / "build" / "reports"
-SUITES = ["checks", "unit", "property", "conformance", "integration", "matrix", "e2e"]
-PYTEST_SUITES = ["conformance", "integration", "matrix", "e2e"]
+SUITES = ["checks", "unit", "property", "conformance", "integration", "matrix", "chaos", "e2e"]
+PYTEST_SUITES = ["conformance", "integration", "matrix", "chaos", "e2e"]
 CHECKS = {"layers": ["tools/check_layers.py"], "sizes": ["tools/check_sizes.py"], "coroutines": ["tools/lint_coroutines.py"]}
 JOBS = os.environ.get("BERTH_JOBS", "2")
 PROPERTY = "*Property*"
@@ -113,7 +113,7 @@ def run_pytest(tally, suite, options):
     report = REPORTS / f"{suite}.xml"
     report.unlink(missing_ok=True)
     # Browsers and docker share two cores badly; the other suites gain from a second worker.
-    parallel = [] if suite == "e2e" else ["-n", str(max(1, min(2, int(JOBS))))]
+    parallel = [] if suite in ("chaos", "e2e") else ["-n", str(max(1, min(2, int(JOBS))))]
     done = subprocess.run([sys.executable, "-m", "pytest", "-c", "tests/pytest.ini", "--rootdir", str(ROOT),
                            f"--junitxml={report}", "-q", *parallel, f"tests/{suite}", *options], cwd=ROOT, check=False)
     passed, failed, skipped = 0, [], []
@@ -166,8 +166,7 @@ def main():
         if "checks" in wanted:
             run_checks(tally)
         targets = test_targets()
-        if set(PYTEST_SUITES) & set(wanted):
-            build("release", ["berth", "standin_nvml"], tally)
+        runnable = not set(PYTEST_SUITES) & set(wanted) or build("release", ["berth", "standin_nvml", "standin_disk"], tally)
         if "property" in wanted and build("release", ["gpu_test"], tally):
             run_unit(tally, "release", ["gpu_test"], "property", PROPERTY)
         if "unit" in wanted and build("asan", targets, tally):
@@ -178,7 +177,7 @@ def main():
             except (subprocess.CalledProcessError, OSError) as error:
                 say(f"preparation failed: {error}")
     for suite in PYTEST_SUITES:
-        if suite in wanted:
+        if suite in wanted and runnable:
             run_pytest(tally, suite, options)
 
     say(f"\nall together: {time.monotonic() - began:.0f} s")

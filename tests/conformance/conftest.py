@@ -53,4 +53,4 @@ def short_folder():
     shutil.rmtree(path, ignore_errors=True)
 
 
-berth_only = pytest.mark.skipif(not peers.is_berth(), reason="configurable-http-proxy differs: see differences.md")
+berth_only = pytest.mark.skipif(not peers.is_berth(), reason="configurable-http-proxy differs: see docs/proxy.md")

@@ -110,10 +110,10 @@ def echo(seen):
 
 class Target:
     """A server behind the proxy. `reply(seen)` returns the bytes of an answer, or None to close; it may use
-    seen.socket itself. `accept_body=False`: reply gets the head only."""
+    seen.socket itself. `read_body=False`: reply gets the head only. `tls`: an ssl.SSLContext, then it is https."""
 
-    def __init__(self, reply=echo, path=None, read_body=True):
-        self.reply, self.seen, self.read_body = reply, [], read_body
+    def __init__(self, reply=echo, path=None, read_body=True, tls=None):
+        self.reply, self.seen, self.read_body, self.tls = reply, [], read_body, tls
         self.connections = []
         self.open = 0
         self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
@@ -121,7 +121,8 @@ class Target:
         self.listener.bind(str(path) if path else ("127.0.0.1", 0))
         self.listener.listen(256)
         self.port = None if path else self.listener.getsockname()[1]
-        self.url = f"http+unix://{str(path).replace('/', '%2F')}" if path else f"http://127.0.0.1:{self.port}"
+        scheme = "https" if tls else "http"
+        self.url = f"http+unix://{str(path).replace('/', '%2F')}" if path else f"{scheme}://127.0.0.1:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -134,6 +135,11 @@ class Target:
             threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def serve(self, sock):
+        if self.tls:
+            try:
+                sock = self.tls.wrap_socket(sock, server_side=True)
+            except OSError:
+                return
         reader = Reader(sock)
         self.open += 1
         try:
@@ -177,8 +183,9 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Proxy:
-    def __init__(self, *flags, sockets=None, token=TOKEN, port=None):
-        self.sockets = sockets
+    def __init__(self, *flags, sockets=None, token=TOKEN, port=None, tls=None, api_tls=None):
+        """`tls`, `api_tls`: the ssl.SSLContext that the public side and the API are spoken to with."""
+        self.sockets, self.tls, self.api_tls = sockets, tls, api_tls
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-p-"))
         self.port, self.api_port = port or free_port(), free_port()
         where = ["--socket", str(sockets / "p"), "--api-socket", str(sockets / "a")] if sockets else \
@@ -218,6 +225,7 @@ class Proxy:
     # The API.
     def api(self, method, path, body=None, token=TOKEN, raw=None):
         connection = UnixConnection(self.sockets / "a") if self.sockets else \
+            http.client.HTTPSConnection("127.0.0.1", self.api_port, timeout=10, context=self.api_tls) if self.api_tls else \
             http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=10)
         headers = {"Authorization": f"token {token}"} if token else {}
         data = raw if raw is not None else json.dumps(body) if body is not None else None
@@ -246,11 +254,13 @@ class Proxy:
             return sock
         sock = socket.create_connection(("127.0.0.1", self.port), 10)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
+        return self.tls.wrap_socket(sock, server_hostname="hub.test") if self.tls else sock
 
     def request(self, method="GET", path="/", body=None, headers=None):
         connection = UnixConnection(self.sockets / "p") if self.sockets else \
             http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        if self.tls:
+            connection.sock = self.connect()
         connection.putrequest(method, path, skip_host="Host" in (headers or {}), skip_accept_encoding=True)
         for name, value in (headers or {}).items():
             connection.putheader(name, value)

@@ -2,10 +2,13 @@
 
 import datetime
 import json
+import re
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -178,3 +181,37 @@ def test_routes_by_host(start, target):
     proxy.add("/", there)
     assert proxy.request(headers={"Host": "test.localhost.org:8000"}).body == b"here"
     assert proxy.request(path="/x", headers={"Host": "other.org"}).body == b"rest"
+
+
+def test_counts_what_it_does(start, target):
+    """Under CHP's names; both count the metrics listener's own answers nowhere."""
+    port = peers.free_port()
+    proxy = start("--metrics-ip", "127.0.0.1", "--metrics-port", str(port))
+
+    def ask(path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def count(name):
+        found = re.search(rf"^{re.escape(name)} ([0-9.e+]+)$", ask("/metrics"), re.M)
+        return float(found[1]) if found else 0
+
+    names = ["requests_web", 'requests_proxy{status="200"}', 'requests_proxy{status="404"}', "api_route_add",
+             'requests_api{status="201"}']
+    before = {name: count(name) for name in names}
+    proxy.add("/counted", target())
+    assert proxy.request(path="/counted/x").status == 200
+    assert proxy.request(path="/nowhere").status == 404
+    grown = {name: count(name) - before[name] for name in names}
+    assert grown == {"requests_web": 2, 'requests_proxy{status="200"}': 1, 'requests_proxy{status="404"}': 1,
+                     "api_route_add": 1, 'requests_api{status="201"}': 1}
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask("/")
+    assert refused.value.code == 404
+
+
+@berth_only
+def test_refuses_a_storage_backend_and_names_the_way_out():
+    done = run_until_end("--port", str(peers.free_port()), "--storage-backend", "configproxy-redis-storage")
+    assert done.returncode == 1
+    assert "--routes-file" in done.stdout + done.stderr

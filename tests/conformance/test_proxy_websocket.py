@@ -49,6 +49,28 @@ def test_frames_sent_with_the_head_arrive(proxy, target):
     assert [socket_.receive(), socket_.receive()] == [b"hello", b"early"]
 
 
+@berth_only
+def test_a_tunnel_whose_first_connection_was_stale_stays_open(start, target):
+    """Its request is met by a close and sent again, as when another container has the address of an old one."""
+    served = set()
+
+    def once(seen):
+        if seen.socket in served:
+            return None
+        served.add(seen.socket)
+        return peers.websocket_echo(seen) if seen.get("Upgrade") else peers.answer(b"ok")
+
+    one = target(once)
+    proxy = start("--default-target", one.url, "--workers", "1")
+    assert proxy.request().body == b"ok"
+    socket_ = peers.WebSocket(proxy, "/ws")
+    assert len(one.seen) == 3, "the upgrade came twice"
+    assert socket_.receive() == b"hello"
+    time.sleep(0.2)
+    socket_.send(b"still there")
+    assert socket_.receive() == b"still there"
+
+
 def test_refused_upgrade_is_relayed(proxy, target):
     proxy.add("/refuse", target(lambda seen: peers.answer(b"no", "403 Forbidden", ["X-Why: because"])))
     before = proxy.last_activity("/refuse")

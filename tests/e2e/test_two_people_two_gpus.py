@@ -160,7 +160,8 @@ def test_with_local_processes(local_berth, browser, stand_in):
 
 
 def test_pages_on_a_phone_and_in_the_dark(local_berth, browser):
-    hub = local_berth()
+    # Two profiles: with one alone the spawn page starts it and leads away from whatever the test looks at next.
+    hub = local_berth({"profiles": config()["profiles"]})
     for name, options in {"phone": {"viewport": {"width": 390, "height": 780}, "is_mobile": True, "has_touch": True},
                           "dark": {"viewport": chrome.SIZE, "color_scheme": "dark"}}.items():
         context = browser.new_context(**options)

@@ -141,6 +141,17 @@ def test_the_seeds_allocator_counts_like_an_array(local_berth):
     assert ann.hub_api("POST", where + "request").status_code == 403
 
 
+def test_the_allocators_list_is_that_of_the_hub_before(local_berth):
+    hub = local_berth({"gpu": {"agent": False, "devices": [{"uuid": f"GPU-{letter}"} for letter in "abc"]}})
+    where = "/berth/allocator/"
+    assert sorted(hub.api("GET", where + "gpus").json()) == ["GPU-a", "GPU-b", "GPU-c"]
+    hub.api("POST", where + "gpus", json=["GPU-c", "GPU-a"])
+    hub.kill9()
+    hub.start()
+    taken = [hub.api("POST", where + "request").json().get("uuid") for _ in range(3)]
+    assert taken == ["GPU-c", "GPU-a", None], "in its order, and nothing that was left out"
+
+
 def test_without_a_scope_gpus_show_no_names(local_berth):
     hub = local_berth(GPUS)
     ann, bob = hub.person("ann").signed_in(), hub.person("bob").signed_in()

@@ -1,11 +1,14 @@
 """What one person's server may not do with its token, and where one person's container may not reach."""
 
+import json
 import os
 import re
+import subprocess
 
+import pytest
 import requests
 
-from tests.support.person import page_text
+from tests.support.person import Kernel, page_text, wait_until
 
 FORBIDDEN = [("GET", "/users"), ("GET", "/users/bob"), ("POST", "/users/bob/server"), ("DELETE", "/users/bob/server"),
              ("GET", "/users/bob/tokens"), ("POST", "/users/bob/tokens"), ("POST", "/users/bob/activity"),
@@ -101,6 +104,41 @@ def test_containers_cannot_reach_each_other(docker_berth):
     assert mine.run(ask.format(url=api)) == "200"
     # Of the hub a container reaches the API; its pages are for browsers, and the proxy's own API for nobody.
     assert mine.run(ask.format(url=api.removesuffix("/api") + "/login")) != "200"
+
+
+def engine(*words):
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.berth_only
+def test_nobody_is_led_to_an_address_that_was_given_away(docker_berth):
+    """Ann's container is taken off its network: whoever is given the address next must not get ann's visits."""
+    hub = docker_berth({"spawn": {"poll_interval": 3}})
+    ann = hub.person("ann").signed_in()
+    ann.started()
+    ann.open_lab()
+    kernel = ann.kernel()
+    kernel.run("x = 41")
+    container, = engine("ps", "-q", "--filter", "label=berth.user=ann").split()
+    network = next(iter(json.loads(engine("inspect", "-f", "{{json .NetworkSettings.Networks}}", container))))
+
+    def leads_there():
+        return "/user/ann" in "".join(hub.api("GET", "/proxy").json())
+    assert leads_there()
+    engine("network", "disconnect", network, container)
+    wait_until("the route is gone", lambda: not leads_there(), 5)
+    answer = ann.server_api("GET", "api/kernels")
+    assert answer.status_code == 503 and "taken off its network" in answer.json()["message"]
+    page = ann.get("/user/ann/lab")
+    assert page.status_code == 503 and "taken off its network" in page_text(page.text)
+    assert hub.server("ann")["ready"], "it runs on"
+
+    hub.kill9()
+    hub.start()
+    assert not leads_there(), "a hub that was not there does not lead there either"
+    engine("network", "connect", network, container)
+    wait_until("it is reached again", lambda: ann.server_api("GET", "api/kernels").status_code == 200, 45)
+    assert Kernel(ann, kernel.id).run("x + 1") == "42"
 
 
 def test_container_without_a_lease_sees_no_gpu(docker_berth):

@@ -86,6 +86,38 @@ def test_proxy_that_dies_is_started_again_with_its_routes(local_berth):
     wait_until("the proxy is back with its routes", answers, 20)
 
 
+def is_dead(process):
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_proxy_killed_again_and_again_is_back_each_time(local_berth):
+    hub = local_berth(GPUS)
+    ann = hub.person("ann").signed_in()
+    ann.started({"profile": "cpu"})
+    ann.open_lab()
+
+    def answers():
+        try:
+            return ann.server_api("GET", "api/status").status_code == 200
+        except Exception:  # noqa: BLE001 - refused connections while it is away
+            return False
+    took = []
+    for _ in range(7):
+        killed = time.monotonic()
+        proxies = [p for p in psutil.Process(hub.process.pid).children(recursive=True) if "proxy" in p.cmdline()[1:2]]
+        assert len(proxies) == 1, [p.cmdline() for p in proxies]
+        proxies[0].send_signal(signal.SIGKILL)
+        wait_until("it is dead", lambda: is_dead(proxies[0]), 5, 0.002)
+        wait_until("the proxy is back", answers, 30, 0.02)
+        took.append(round(time.monotonic() - killed, 2))
+        time.sleep(max(0.0, 2 - (time.monotonic() - killed)))
+    print("back after", took)
+    assert max(took) < 1.5, took
+
+
 def test_server_that_dies_is_seen(local_berth):
     hub = local_berth({**GPUS, "spawn": {"poll_interval": "1s"}})
     ann = hub.person("ann").signed_in()

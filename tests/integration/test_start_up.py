@@ -7,11 +7,13 @@ import socket
 import subprocess
 import time
 
+import psutil
 import pytest
 import requests
 
 from tests.support import venvs
 from tests.support.hub import berth_binary
+from tests.support.person import wait_until
 from tests.support.ports import free_port
 
 
@@ -159,3 +161,35 @@ def test_a_second_run_serves_within_two_seconds(folder):
             process.terminate()
             process.wait(20)
     assert min(took) <= 2, f"./run served after {took}"
+
+
+def proxy_of(hub):
+    """The one that this hub started."""
+    socket = str(hub.folder / "state" / "proxy.sock")
+    [found] = [one for one in psutil.process_iter(["cmdline"]) if socket in (one.info["cmdline"] or [])]
+    return found
+
+
+def test_the_proxys_log_keeps_its_size(berth):
+    hub = berth({"spawner": "local", "local": {"command": "/bin/true"}})
+    logs = hub.folder / "state" / "logs"
+    proxy = proxy_of(hub)
+    assert "proxy.started" in hub.log() and (logs / "proxy.log").exists()
+    assert proxy.cmdline()[-2:] == ["--log-file", str(logs / "proxy.log")]
+    for number in (1, 2):
+        assert os.path.samefile(f"/proc/{proxy.pid}/fd/{number}", logs / "proxy.log"), "a crash's last words are there too"
+    # The same program where the log of before is as large as it may be.
+    full = hub.folder / "full.log"
+    full.write_bytes(b"x" * 127 + b"\n")
+    os.truncate(full, 16 << 20)
+    port = free_port()
+    other = subprocess.Popen([hub.binary, "proxy", "--ip", "127.0.0.1", "--port", str(port), "--api-socket",
+                              str(hub.folder / "other.sock"), "--log-file", str(full)])
+    try:
+        older = hub.folder / "full.1.log"
+        wait_until("it was put aside", older.exists, 20)
+        wait_until("the new one is begun", lambda: 0 < full.stat().st_size < 10_000, 20)
+        assert older.stat().st_size == 16 << 20
+    finally:
+        other.terminate()
+        other.wait()

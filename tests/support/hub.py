@@ -39,6 +39,7 @@ class HubProcess:
         self.log_path = folder / "hub.log"
         self.process: subprocess.Popen | None = None
         self.url = ""
+        self.verify: bool | str = True  # as requests takes it: the certificate to trust
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -59,7 +60,7 @@ class HubProcess:
             if self.process.poll() is not None:
                 raise AssertionError(f"the hub ended with {self.process.returncode}:\n{self.log()[-3000:]}")
             try:
-                return requests.get(self.url + "/hub/health", timeout=2).status_code == 200
+                return requests.get(self.url + "/hub/health", timeout=2, verify=self.verify).status_code == 200
             except requests.RequestException:
                 return False
         wait_until("/hub/health answers 200", healthy, timeout, pause=0.02)
@@ -121,10 +122,10 @@ class HubProcess:
         if token:
             headers["Authorization"] = f"token {token}"
         return requests.request(method, f"{self.url}/hub/api{path}", headers=headers, timeout=more.pop("timeout", 60),
-                                **more)
+                                verify=self.verify, **more)
 
     def person(self, name: str, password: str = "pw") -> Person:
-        return Person(self.url, name, password)
+        return Person(self.url, name, password, self.verify)
 
     def server(self, user: str, server: str = "") -> dict | None:
         answer = self.api("GET", f"/users/{escape(user)}", params={"include_stopped_servers": "1"})
@@ -198,15 +199,16 @@ class JupyterHub(HubProcess):
     """Real JupyterHub 6 with configurable-http-proxy: the control, and the bench's peer."""
 
     def __init__(self, folder: pathlib.Path, singleuser: str | None = None, spawner: str = "simple",
-                 environment: dict | None = None, traits: dict | None = None):
+                 environment: dict | None = None, traits: dict | None = None, proxy: list[str] | None = None):
+        """`proxy`: the command in configurable-http-proxy's place."""
         super().__init__(folder)
         self.bin = venvs.hub_peer()
-        port, hub, proxy = free_ports(3)
+        port, hub, proxy_api = free_ports(3)
         self.url = f"http://127.0.0.1:{port}"
         (folder / "jupyterhub_config.py").write_text(JUPYTERHUB_CONFIG)
         self.given = {
-            "url": self.url, "hub_url": f"http://127.0.0.1:{hub}", "proxy_api": f"http://127.0.0.1:{proxy}",
-            "proxy_command": [str(venvs.configurable_http_proxy())], "spawner": spawner,
+            "url": self.url, "hub_url": f"http://127.0.0.1:{hub}", "proxy_api": f"http://127.0.0.1:{proxy_api}",
+            "proxy_command": proxy or [str(venvs.configurable_http_proxy())], "spawner": spawner,
             "cmd": [singleuser] if singleuser else ([] if "docker" in spawner else [str(self.bin / "jupyterhub-singleuser")]),
             "environment": environment or {}, "ops_token": OPS_TOKEN,
             "ops_scopes": OPS_SCOPES, "traits": traits or {}}

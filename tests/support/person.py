@@ -39,11 +39,13 @@ def wait_until(what: str, check, timeout: float = 60, pause: float = 0.05):
 
 
 class Person:
-    def __init__(self, url: str, name: str, password: str = "pw"):
+    def __init__(self, url: str, name: str, password: str = "pw", verify: bool | str = True):
         self.url = url.rstrip("/")
         self.name = name
         self.password = password
         self.session = requests.Session()
+        self.session.verify = verify
+        self.session.trust_env = verify is True  # else REQUESTS_CA_BUNDLE would win over `verify`
 
     # ------------------------------------------------------------------ pages
     def get(self, path: str, **more) -> requests.Response:
@@ -145,8 +147,9 @@ class Person:
         prepared = self.session.prepare_request(requests.Request("GET", target))
         parts = urlsplit(target)
         return websocket.create_connection(
-            f"ws://{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else ""),
+            f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else ""),
             cookie=prepared.headers.get("Cookie", ""), origin=self.url, timeout=timeout,
+            sslopt={"ca_certs": self.session.verify} if isinstance(self.session.verify, str) else {},
             header={"Sec-Fetch-Mode": "websocket"})
 
     def kernel(self, server: str = "") -> "Kernel":

@@ -44,6 +44,11 @@ def hub_peer() -> pathlib.Path:
     return ensure(BUILD / "peer", pins)
 
 
+def idle_culler(version: str) -> pathlib.Path:
+    """python of an environment with nothing but jupyterhub-idle-culler==version."""
+    return ensure(BUILD / "idle-culler" / version, [f"jupyterhub-idle-culler=={version}"]) / "python"
+
+
 def configurable_http_proxy() -> pathlib.Path:
     """The npm package's program, under build/peer-proxy."""
     folder = BUILD / "peer-proxy"
