@@ -1,0 +1,71 @@
+// What the devices will be doing: when each falls free, what the waiting ones ahead were promised, what is
+// reserved. One plan serves one pass over the queue, in its order: startable() says where a request may begin
+// at once without delaying anybody planned before it (conservative backfill), book() gives it the earliest
+// place behind them, take() starts it.
+#pragma once
+
+#include "gpu/reservations.hpp"
+#include "gpu/scheduler_state.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace berth::gpu {
+
+inline constexpr Timestamp kNever = Timestamp::max();
+
+// When a lease ends at the latest as far as anybody said: deadline, or the grace of a reclaim. kNever without
+// either; soon when that moment has passed.
+Timestamp declared_end(const Holding& lease, Timestamp now);
+// When it ends by experience: the usual part of its length, sooner when it is idle.
+Timestamp likely_end(const SchedulerState& state, const Holding& lease, Timestamp now);
+
+class Plan {
+public:
+    enum class Ends { declared, likely };
+    Plan(const SchedulerState& state, Timestamp now, Ends ends = Ends::declared);
+
+    // Devices of the shape on which a request of that length may begin now.
+    DeviceSet startable(const Shape& shape, const Asker& asker, std::optional<Duration> length) const;
+    // Keeps the earliest place for it; returns its start, kNever when nobody knows.
+    Timestamp book(
+        const Shape& shape, const Asker& asker, std::optional<Duration> length, Timestamp not_before);
+    // It begins now, on `count` of these devices, the first in order.
+    void take(const Shape& shape, const DeviceSet& startable, std::optional<Duration> length);
+    // Some device has room now.
+    bool has_room() const { return rooms_ > 0; }
+    // The reservation under which `asker` would get this device now.
+    std::optional<ReservationId> reservation_of(std::size_t at, const Asker& asker) const;
+
+private:
+    struct Lane {                  // one shared lease, or 1/k of an exclusive one
+        bool free = true;          // now
+        Timestamp until = kNever;  // free only so long: then somebody's booking begins
+        Timestamp from{};          // after everything planned, it is free from here
+    };
+    struct Track {
+        bool room_exclusive = false;
+        bool room_shared = false;
+        std::vector<Lane> lanes{};  // filled by need_lanes()
+    };
+    void need_lanes();
+    void fill_lanes(Track& track, std::size_t at, std::vector<std::pair<Timestamp, Sharing>>& holders);
+    // The end of the time that the device may be used from now on by this asker; now when not at all.
+    Timestamp unreserved_until(std::size_t at, const Asker& asker) const;
+    // The earliest time at or after `from` for which nobody else has reserved the device for that length.
+    Timestamp unreserved_from(
+        std::size_t at, const Asker& asker, Timestamp from, std::optional<Duration> length) const;
+    Timestamp free_from(const Track& track, Sharing sharing) const;
+    void occupy(Track& track, Sharing sharing, Timestamp start, Timestamp end);
+
+    const SchedulerState& state_;
+    Timestamp now_;
+    Ends ends_;
+    bool lanes_known_ = false;
+    std::vector<Track> tracks_;
+    std::vector<std::vector<ReservedSpan>> reserved_;
+    std::size_t rooms_ = 0;
+    std::vector<std::pair<Timestamp, std::uint32_t>> places_;  // of book(); a member for its capacity
+};
+
+}  // namespace berth::gpu

@@ -1,0 +1,376 @@
+#include "gpu/scheduler.hpp"
+
+#include "gpu/preemption.hpp"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace berth::gpu {
+namespace {
+
+std::string gpus(std::uint64_t count) {
+    return std::to_string(count) + (count == 1 ? " GPU" : " GPUs");
+}
+
+std::string reclaim_text(ReclaimReason reason) {
+    switch (reason) {
+        case ReclaimReason::idle:
+            return "Your GPU has been idle and somebody is waiting for it.";
+        case ReclaimReason::preempted:
+            return "Somebody with a better claim is waiting for your GPU.";
+        case ReclaimReason::over:
+            return "The time of your GPU is over.";
+        case ReclaimReason::not_started:
+            return "The server did not start in time; its GPU goes back.";
+        case ReclaimReason::cancelled:
+            return "The request for this GPU was cancelled.";
+    }
+    return "";
+}
+
+LeaseId provisional(EntryId id) {
+    return LeaseId{static_cast<std::int64_t>(id)};
+}
+
+}  // namespace
+
+// What one walk through the queue has found so far.
+struct Scheduler::Pass {
+    Plan plan;
+    std::vector<const Entry*> blocked{};    // within quota, but nothing is free for them
+    std::vector<const Entry*> borrowers{};  // beyond a quota that lets them borrow
+    std::unordered_set<std::int64_t> over_quota{};
+    std::unordered_map<std::string, std::optional<QuotaRefusal>> refusals{};  // by user, pool, model, count
+};
+
+Scheduler::Scheduler(SchedulerOptions options) {
+    state_.shares = FairShare(options.fair_share);
+    state_.options = std::move(options);
+}
+
+std::vector<Action> Scheduler::apply(const Event& event, Timestamp now) {
+    restore(event, now);
+    decide(now);
+    return std::exchange(actions_, {});
+}
+
+void Scheduler::restore(const Event& event, Timestamp now) {
+    std::visit([&](const auto& each) { change(each, now); }, event);
+}
+
+void Scheduler::restore_usage(UserId user, const std::string& group, double gpu_seconds, Timestamp at) {
+    state_.shares.charge(user, group, gpu_seconds, at);
+    queue_.shares_changed();
+}
+
+void Scheduler::change(const Enqueue& event, Timestamp) {
+    QueueRequest request = event.request;
+    if (!request.length) request.length = state_.options.default_length;
+    if (const std::string refusal = refusal_of_entry(request); !refusal.empty()) {
+        actions_.push_back(RejectAction{.entry = request.id, .text = refusal});
+        return;
+    }
+    const Asker asker = request.asker;
+    const std::string pool = request.wish.pool;
+    if (queue_.add(std::move(request), state_)) state_.quotas.entry_added(asker, pool);
+}
+
+std::string Scheduler::refusal_of_entry(const QueueRequest& request) const {
+    if (request.wish.count == 0) return "Ask for at least one GPU, or start without any.";
+    const Shape shape = state_.resolve(request.wish);
+    if (shape.matching.none()) return "There is no such GPU here.";
+    if (request.wish.count > shape.matching.count()) {
+        return "You asked for " + gpus(request.wish.count) + "; there are only " +
+               gpus(shape.matching.count()) + " of that kind. Ask for fewer.";
+    }
+    if (request.length && *request.length <= Duration{}) return "Ask for a longer time.";
+    if (queue_.size() >= state_.options.max_entries) {
+        return "The queue is full (" + std::to_string(state_.options.max_entries) +
+               " entries). Try again later.";
+    }
+    const auto refusal = state_.quotas.refuses_entry(request, shape.model);
+    return refusal ? refusal->text : std::string();
+}
+
+void Scheduler::change(const Cancel& event, Timestamp) {
+    Entry* entry = queue_.find(event.entry);
+    if (!entry) return;
+    if (entry->granting) {
+        entry->cancelled = true;  // what the commit brings decides
+        return;
+    }
+    drop(event.entry);
+}
+
+void Scheduler::drop(EntryId id) {
+    const Entry* entry = queue_.find(id);
+    if (!entry) return;
+    state_.quotas.entry_removed(entry->request.asker, entry->request.wish.pool);
+    queue_.remove(id);
+}
+
+void Scheduler::reject(EntryId id, std::string text) {
+    actions_.push_back(RejectAction{.entry = id, .text = std::move(text)});
+    drop(id);
+}
+
+void Scheduler::change(const GrantConfirmed& event, Timestamp now) {
+    const Entry* entry = queue_.find(event.entry);
+    const auto held = state_.holdings.find(provisional(event.entry));
+    if (!entry || !entry->granting || held == state_.holdings.end()) return;
+    const bool cancelled = entry->cancelled;
+    Holding lease = held->second;
+    state_.quotas.remove(lease);
+    state_.holdings.erase(held);
+    lease.id = event.lease;
+    lease.deadline = event.deadline;
+    state_.quotas.add(lease);
+    Holding& kept = state_.holdings.insert_or_assign(event.lease, std::move(lease)).first->second;
+    drop(event.entry);
+    if (cancelled) reclaim(kept, ReclaimReason::cancelled, std::nullopt, now);
+}
+
+void Scheduler::change(const GrantFailed& event, Timestamp now) {
+    Entry* entry = queue_.find(event.entry);
+    if (!entry || !entry->granting) return;
+    state_.remove(provisional(event.entry), now, false);
+    queue_.set_granting(*entry, false);
+    queue_.shares_changed();
+    if (!event.again || entry->cancelled) drop(event.entry);
+}
+
+void Scheduler::change(const LeaseKnown& event, Timestamp) {
+    if (state_.holdings.contains(event.lease.id)) return;
+    state_.add(event.lease);
+    state_.charge_entry(state_.holdings.at(event.lease.id));
+    queue_.shares_changed();
+}
+
+void Scheduler::change(const LeaseStarted& event, Timestamp) {
+    if (const auto held = state_.holdings.find(event.lease); held != state_.holdings.end()) {
+        held->second.started = true;
+    }
+}
+
+void Scheduler::change(const LeaseEnded& event, Timestamp now) {
+    if (state_.remove(event.lease, now, true)) queue_.shares_changed();
+}
+
+void Scheduler::change(const LeaseExtended& event, Timestamp) {
+    if (const auto held = state_.holdings.find(event.lease); held != state_.holdings.end()) {
+        held->second.deadline = event.deadline;
+    }
+}
+
+void Scheduler::change(const IdleMarked& event, Timestamp) {
+    if (const auto held = state_.holdings.find(event.lease); held != state_.holdings.end()) {
+        held->second.reclaimable = event.reclaimable;
+    }
+}
+
+void Scheduler::change(const DevicesChanged& event, Timestamp) {
+    state_.set_devices(event.devices);
+    queue_.resolve_all(state_);
+}
+
+void Scheduler::change(const ReservationsChanged& event, Timestamp) {
+    state_.set_reservations(event.reservations);
+}
+
+void Scheduler::change(const RulesChanged& event, Timestamp) {
+    state_.quotas.set_rules(event.rules);
+}
+
+void Scheduler::change(const Tick&, Timestamp now) {
+    state_.accrue(now);
+    queue_.shares_changed();
+    for (auto& [id, lease] : state_.holdings) {
+        if (lease.ending || queue_.find(EntryId{number_of(id)})) continue;
+        if (!lease.started && now - lease.begin >= state_.options.start_limit) {
+            reclaim(lease, ReclaimReason::not_started, std::nullopt, now);
+        } else if (lease.deadline && *lease.deadline <= now) {
+            reclaim(lease, ReclaimReason::over, std::nullopt, now);
+        }
+    }
+}
+
+void Scheduler::reclaim(Holding& lease, ReclaimReason reason, std::optional<EntryId> entry, Timestamp now) {
+    Duration grace{};
+    if (reason == ReclaimReason::idle) grace = state_.options.reclaim_grace;
+    if (reason == ReclaimReason::preempted) grace = state_.options.preemption.grace;
+    lease.ending = now + grace;
+    actions_.push_back(ReclaimAction{
+        .lease = lease.id, .reason = reason, .entry = entry, .grace = grace, .text = reclaim_text(reason)});
+}
+
+void Scheduler::decide(Timestamp now) {
+    if (queue_.waiting() == 0) return;
+    std::vector<const Entry*> blocked;
+    for (bool granted = true; granted;) {
+        Pass pass{.plan = Plan(state_, now)};
+        granted = grant_one(pass, now);
+        blocked = std::move(pass.blocked);
+    }
+    for (const Victim& victim : victims(state_, blocked, now))
+        reclaim(state_.holdings.at(victim.lease), victim.reason, victim.entry, now);
+    reject_impatient(now);
+}
+
+// Devices on which the entry may begin now; false when a quota keeps it back.
+bool Scheduler::may_start(Pass& pass, const Entry& entry, DeviceSet& on, Timestamp now) const {
+    const QueueRequest& request = entry.request;
+    if (state_.quotas.rules().empty()) return true;
+    std::string key = std::to_string(number_of(request.asker.user)) + "/" +
+                      std::to_string(request.wish.count) + "/" + request.wish.pool + "/" + entry.shape.model +
+                      "/" + request.asker.project;
+    const auto [known, unknown] = pass.refusals.try_emplace(std::move(key));
+    if (unknown) {
+        known->second = state_.quotas.refuses(request.asker, request.wish, entry.shape.model, now);
+    }
+    if (known->second) {
+        if (known->second->may_borrow) pass.borrowers.push_back(&entry);
+        return false;
+    }
+    if (entry.shape.model.empty()) on = state_.within_model_rules(request.asker, request.wish, on);
+    return true;
+}
+
+bool Scheduler::grant_one(Pass& pass, Timestamp now) {
+    for (const Entry* entry : queue_.order(state_, now)) {
+        const bool planned = pass.blocked.size() >= state_.options.planned_entries;
+        if (planned && !pass.plan.has_room()) break;
+        const QueueRequest& request = entry->request;
+        DeviceSet on;
+        if (pass.plan.has_room()) on = pass.plan.startable(entry->shape, request.asker, request.length);
+        const bool fits = on.count() >= request.wish.count;
+        if (!fits && planned) continue;
+        if (!may_start(pass, *entry, on, now)) continue;
+        if (on.count() >= request.wish.count) {
+            grant(request.id, on, false, pass.plan, now);
+            return true;
+        }
+        (void)pass.plan.book(entry->shape, request.asker, request.length, now);
+        pass.blocked.push_back(entry);
+    }
+    if (!pass.blocked.empty()) return false;
+    for (const Entry* entry : pass.borrowers) {
+        const DeviceSet on = pass.plan.startable(entry->shape, entry->request.asker, entry->request.length);
+        if (on.count() < entry->request.wish.count) continue;
+        grant(entry->request.id, on, true, pass.plan, now);
+        return true;
+    }
+    return false;
+}
+
+void Scheduler::grant(EntryId id, const DeviceSet& on, bool borrowed, const Plan& plan, Timestamp now) {
+    Entry& entry = *queue_.find(id);
+    const QueueRequest& request = entry.request;
+    const auto chosen = state_.choose(request.wish, request.asker.user, on, now);
+    Holding lease{
+        .id = provisional(id), .asker = request.asker, .sharing = request.wish.sharing, .begin = now};
+    for (const std::uint32_t at : chosen) {
+        lease.devices.push_back(state_.devices[at].uuid);
+        if (!lease.reservation) lease.reservation = plan.reservation_of(at, request.asker);
+    }
+    if (request.length) lease.deadline = now + *request.length;
+    lease.priority = request.priority;
+    lease.profile = request.profile;
+    lease.preemptible = request.preemptible || borrowed;
+    lease.borrowed = borrowed;
+    lease.started = false;
+    actions_.push_back(GrantAction{
+        .entry = id,
+        .devices = lease.devices,
+        .sharing = lease.sharing,
+        .deadline = lease.deadline,
+        .borrowed = borrowed,
+        .reservation = lease.reservation});
+    queue_.set_granting(entry, true);
+    state_.add(std::move(lease));
+    state_.charge_entry(state_.holdings.at(provisional(id)));
+    queue_.shares_changed();
+}
+
+void Scheduler::reject_impatient(Timestamp now) {
+    std::vector<std::pair<EntryId, std::string>> refused;
+    for (const auto& [id, entry] : queue_.entries()) {
+        if (entry.granting || entry.request.wait) continue;
+        const Why answer = why(entry.request, now);
+        std::string text = answer.quota.empty() ? "No GPU is free for you now." : answer.quota;
+        for (const auto& each : answer.helps)
+            text.append(" ").append(each);
+        refused.emplace_back(id, std::move(text));
+    }
+    for (auto& [id, text] : refused)
+        reject(id, std::move(text));
+}
+
+std::vector<Estimate> Scheduler::estimates(Timestamp now) const {
+    auto all = estimate(state_, queue_.order(state_, now), now);
+    if (state_.quotas.rules().empty()) return all;
+    for (Estimate& each : all) {
+        const Entry& entry = *queue_.find(each.entry);
+        const auto refusal =
+            state_.quotas.refuses(entry.request.asker, entry.request.wish, entry.shape.model, now);
+        if (refusal) each.quota = refusal->text;
+    }
+    return all;
+}
+
+Why Scheduler::why(const QueueRequest& request, Timestamp now) const {
+    Why answer;
+    Scheduler asked = *this;
+    if (!asked.queue_.find(request.id)) {
+        QueueRequest tried = request;
+        if (!tried.length) tried.length = state_.options.default_length;
+        if (tried.enqueued == Timestamp{}) tried.enqueued = now;
+        answer.refusal = refusal_of_entry(tried);
+        if (answer.refusal.empty()) asked.queue_.add(tried, state_);
+    }
+    const Entry* entry = asked.queue_.find(request.id);
+    const auto& order = asked.queue_.order(asked.state_, now);
+    const auto place = std::find(order.begin(), order.end(), entry);
+    const std::vector<const Entry*> ahead(order.begin(), entry ? place : order.end());
+    const QueueRequest& known = entry ? entry->request : request;
+    answer.devices = explain_devices(state_, ahead, known, now);
+    answer.helps = what_helps(state_, known, answer.devices);
+    if (!entry || place == order.end()) return answer;
+    const std::size_t index = ahead.size();
+    answer.estimate = estimate(asked.state_, order, now)[index];
+    const auto refusal = state_.quotas.refuses(known.asker, known.wish, entry->shape.model, now);
+    if (refusal) answer.quota = refusal->text;
+    answer.starts_now = !refusal && answer.estimate.latest_start == now;
+    return answer;
+}
+
+std::optional<std::string> Scheduler::extension_refusal(LeaseId id, Timestamp deadline, Timestamp now) const {
+    const auto held = state_.holdings.find(id);
+    if (held == state_.holdings.end()) return "This GPU lease has ended.";
+    const Holding& lease = held->second;
+    if (lease.ending) return "This GPU lease is ending.";
+    const auto reserved = reserved_spans(state_, now);
+    for (const std::uint32_t at : lease.at) {
+        for (const ReservedSpan& span : reserved[at]) {
+            if (span.begin < deadline && !state_.reservations[span.reservation].belongs_to(lease.asker)) {
+                return "This GPU is reserved for somebody else from " + format_rfc3339(span.begin) + " on.";
+            }
+        }
+    }
+    QueueRequest longer{.asker = lease.asker, .length = deadline - now};
+    longer.wish.pool = lease.counted_pool;
+    longer.wish.count = 0;
+    if (const auto refusal = state_.quotas.refuses_length(longer)) return refusal->text;
+    for (const auto& [entry_id, entry] : queue_.entries()) {
+        const bool wants = !entry.granting && std::any_of(lease.at.begin(), lease.at.end(), [&](auto at) {
+            return entry.shape.usable.test(at);
+        });
+        if (wants && lease.deadline && deadline > *lease.deadline) {
+            return "Somebody is waiting for this GPU; it can be extended when nobody does.";
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace berth::gpu

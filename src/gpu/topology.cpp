@@ -1,0 +1,158 @@
+#include "gpu/topology.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace berth::gpu {
+namespace {
+
+struct Links {
+    std::size_t count = 0;
+    std::vector<double> weight;  // row by row
+    std::vector<double> sum;     // of each row
+    double at(std::size_t a, std::size_t b) const { return weight[a * count + b]; }
+};
+
+// What a set is worth: with inside = w(S) and reach = the sum of its members' rows, cut = reach − 2·inside.
+struct Worth {
+    double score = 0;
+    double inside = 0;
+    bool better_than(const Worth& other) const {
+        return score != other.score ? score > other.score : inside > other.inside;
+    }
+};
+
+Worth worth_of(double inside, double reach, double lambda) {
+    return {.score = inside - lambda * (reach - 2 * inside), .inside = inside};
+}
+
+Links links_of(const Choice& choice, std::span<const Candidate> candidates) {
+    Links links;
+    links.count = candidates.size();
+    links.weight.resize(links.count * links.count);
+    links.sum.resize(links.count);
+    for (std::size_t a = 0; a < links.count; ++a) {
+        for (std::size_t b = 0; b < links.count; ++b) {
+            if (a == b) continue;
+            const double weight = choice.link(choice.links, candidates[a].order, candidates[b].order);
+            links.weight[a * links.count + b] = weight;
+            links.sum[a] += weight;
+        }
+    }
+    return links;
+}
+
+// Every subset in lexicographic order, sums carried along: the first of the best is the one wanted.
+class Exhaustive {
+public:
+    Exhaustive(const Links& links, std::size_t wanted, double lambda)
+        : links_(links), wanted_(wanted), lambda_(lambda) {}
+
+    std::vector<std::size_t> best() {
+        extend(0, 0, 0);
+        return best_;
+    }
+
+private:
+    void extend(std::size_t from, double inside, double reach) {
+        if (set_.size() == wanted_) {
+            const Worth worth = worth_of(inside, reach, lambda_);
+            if (best_.empty() || worth.better_than(worth_)) {
+                best_ = set_;
+                worth_ = worth;
+            }
+            return;
+        }
+        for (std::size_t next = from; next + (wanted_ - set_.size()) <= links_.count; ++next) {
+            double more = inside;
+            for (const std::size_t member : set_)
+                more += links_.at(member, next);
+            set_.push_back(next);
+            extend(next + 1, more, reach + links_.sum[next]);
+            set_.pop_back();
+        }
+    }
+
+    const Links& links_;
+    std::size_t wanted_;
+    double lambda_;
+    std::vector<std::size_t> set_, best_;
+    Worth worth_;
+};
+
+Worth worth_of(const Links& links, const std::vector<std::size_t>& set, double lambda) {
+    double inside = 0, reach = 0;
+    for (std::size_t i = 0; i < set.size(); ++i) {
+        reach += links.sum[set[i]];
+        for (std::size_t j = 0; j < i; ++j)
+            inside += links.at(set[i], set[j]);
+    }
+    return worth_of(inside, reach, lambda);
+}
+
+bool contains(const std::vector<std::size_t>& set, std::size_t member) {
+    return std::find(set.begin(), set.end(), member) != set.end();
+}
+
+std::vector<std::size_t> greedy(const Links& links, std::size_t wanted, double lambda) {
+    std::vector<std::size_t> set;
+    while (set.size() < wanted) {
+        std::optional<std::size_t> best;
+        Worth best_worth;
+        for (std::size_t next = 0; next < links.count; ++next) {
+            if (contains(set, next)) continue;
+            set.push_back(next);
+            const Worth worth = worth_of(links, set, lambda);
+            set.pop_back();
+            if (best && !worth.better_than(best_worth)) continue;
+            best = next;
+            best_worth = worth;
+        }
+        set.push_back(*best);
+    }
+    return set;
+}
+
+// Exchanges one member for one outsider as long as that helps; bounded, for each round is strictly better.
+void swap_pairs(const Links& links, double lambda, std::vector<std::size_t>& set) {
+    constexpr int kRounds = 64;
+    for (int round = 0; round < kRounds; ++round) {
+        auto best = set;
+        Worth best_worth = worth_of(links, set, lambda);
+        for (std::size_t i = 0; i < set.size(); ++i) {
+            for (std::size_t other = 0; other < links.count; ++other) {
+                if (contains(set, other)) continue;
+                auto tried = set;
+                tried[i] = other;
+                const Worth worth = worth_of(links, tried, lambda);
+                if (!worth.better_than(best_worth)) continue;
+                best = std::move(tried);
+                best_worth = worth;
+            }
+        }
+        if (best == set) return;
+        set = std::move(best);
+    }
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> choose_by_links(const Choice& choice, std::span<const Candidate> candidates) {
+    const Links links = links_of(choice, candidates);
+    const std::size_t wanted = std::min<std::size_t>(choice.count, candidates.size());
+    std::vector<std::size_t> set;
+    if (candidates.size() <= kExactCandidates) {
+        set = Exhaustive(links, wanted, choice.lambda).best();
+    } else {
+        set = greedy(links, wanted, choice.lambda);
+        swap_pairs(links, choice.lambda, set);
+    }
+    std::vector<std::uint32_t> chosen;
+    chosen.reserve(set.size());
+    for (const std::size_t member : set)
+        chosen.push_back(candidates[member].order);
+    std::sort(chosen.begin(), chosen.end());
+    return chosen;
+}
+
+}  // namespace berth::gpu
