@@ -114,9 +114,11 @@ unsigned status_for(hub::HubErrc reason) {
         case hub::HubErrc::not_stopped:
             return 400;
         case hub::HubErrc::profile_not_allowed:
+        case hub::HubErrc::gpu_rule:
             return 403;
         case hub::HubErrc::start_cancelled:
         case hub::HubErrc::not_ready_in_time:
+        case hub::HubErrc::gpu_wait_over:
             return 500;
         case hub::HubErrc::proxy_unreachable:
         case hub::HubErrc::closed:

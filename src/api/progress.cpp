@@ -55,16 +55,48 @@ std::string new_steps(const hub::Server& server, std::size_t& sent) {
     return events;
 }
 
-// Where a start stands that waits for its turn, when that is news.
-std::string new_position(const hub::StartServer& start, const hub::Server& server, std::size_t& told) {
+// "at 14:05" would need the reader's time zone, so the event has the moment and the sentence has the span.
+std::string in_about(Timestamp at, Timestamp now) {
+    const auto minutes = std::chrono::ceil<std::chrono::minutes>(at - now).count();
+    if (minutes <= 1) return "in about a minute";
+    if (minutes < 120) return "in about " + std::to_string(minutes) + " minutes";
+    return "in about " + std::to_string((minutes + 30) / 60) + " hours";
+}
+
+// Where a start stands that waits for devices.
+json::object gpu_position(const hub::GpuQueue::Standing& standing) {
+    const auto& estimate = standing.estimate;
+    std::string message = "Waiting for ";
+    message.append(standing.gpus == 1 ? "a GPU" : std::to_string(standing.gpus) + " GPUs");
+    message.append(": position ").append(std::to_string(estimate.position));
+    message.append(" of ").append(std::to_string(standing.waiting));
+    if (estimate.likely_start) message.append(", probably ").append(in_about(*estimate.likely_start, now_utc()));
+    if (!estimate.quota.empty()) message.append(" (").append(estimate.quota).append(")");
+    json::object event{{"progress", 0}, {"message", message}, {"waits_for", "gpu"}};
+    event["position"] = estimate.position;
+    event["waiting"] = standing.waiting;
+    event["latest_start"] = or_null(estimate.latest_start);
+    event["likely_start"] = or_null(estimate.likely_start);
+    return event;
+}
+
+// Where a start stands that waits for devices or for its turn, when that is news.
+std::string new_position(const hub::StartServer& start, const hub::Server& server, std::string& told) {
+    if (const auto standing = start.gpu_queue().standing_of(server.row.id)) {
+        const auto event = gpu_position(*standing);
+        std::string message(event.at("message").as_string());
+        if (message == told) return {};
+        told = std::move(message);
+        return event_of(event);
+    }
     const auto position = start.position_of(server);
-    if (!position || *position == told) return {};
-    told = *position;
+    if (!position || std::to_string(*position) == told) return {};
+    told = std::to_string(*position);
     const auto& line = start.line();
-    const std::string message = "Waiting for its turn: position " + std::to_string(told) + " of " +
+    const std::string message = "Waiting for its turn: position " + told + " of " +
                                 std::to_string(line.waiting()) + " (" + std::to_string(line.at_a_time()) +
                                 " start at a time)";
-    return event_of({{"progress", 0}, {"message", message}, {"position", told}, {"waiting", line.waiting()}});
+    return event_of({{"progress", 0}, {"message", message}, {"position", *position}, {"waiting", line.waiting()}});
 }
 
 awaitable<> write_progress(
@@ -74,7 +106,7 @@ awaitable<> write_progress(
     std::string base_path,
     http::BodyWriter& out) {
     std::string piece = "\n\n";
-    std::size_t position = 0;  // told last
+    std::string position;  // told last
     auto next_word = std::chrono::steady_clock::now() + kKeepAlive;
     // What has come to its end already is told by its last event alone.
     const auto begun = servers.find(key);
@@ -98,7 +130,7 @@ awaitable<> write_progress(
         if (last) co_return;
         // Something may have changed while the piece was written: then there is nothing to wait for.
         if (server->steps.size() > sent || final_event(*server, base_path)) continue;
-        const bool waits = start.position_of(*server).has_value();
+        const bool waits = server->queued || start.position_of(*server).has_value();
         (void)co_await server->changed.wait_until(Deadline::in(waits ? kPositions : kKeepAlive));
         if (std::chrono::steady_clock::now() >= next_word) piece = "\n\n";
     }

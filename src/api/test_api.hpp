@@ -70,7 +70,7 @@ struct TestApi : hub::test::TestHub {
         records.emplace(*context);
         users.emplace(*context, *stop);
         activity.emplace(*context);
-        culler.emplace(*context, *activity, *stop);
+        culler.emplace(*context, *activity, *stop, *gpus);
         facade.emplace(*inventory, *leases, *ids, std::chrono::seconds(60));
         dependencies.emplace(Dependencies{
             options,

@@ -18,6 +18,7 @@ void HubProcess::Rooms::start_background() {
     work.spawn("check routes", OnStop::cancel, check_routes());  // of what runs: a proxy that lived has them
     work.spawn("backend", OnStop::cancel, open_backend());
     work.spawn("activity", OnStop::cancel, activity->run());
+    work.spawn("gpu queue", OnStop::cancel, gpus->run());
     work.spawn("cull", OnStop::cancel, culler->run());
     work.spawn("housekeeping", OnStop::cancel, housekeeping());
     work.spawn("proxy", OnStop::cancel, proxy->supervise([this] {

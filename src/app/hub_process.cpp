@@ -53,6 +53,7 @@ awaitable<Result<void>> HubProcess::start() {
     BERTH_CO_CHECK(co_await rooms.open_servers(snapshot));
     BERTH_CO_TRY(rooms.administrators, local_administrators(rooms.options.admin));
     rooms.build_use_cases();
+    BERTH_CO_CHECK(co_await rooms.restore_gpu_queue(snapshot));
     BERTH_CO_CHECK(co_await rooms.listen());
     BERTH_CO_CHECK(co_await rooms.listen_for_administrators());
     BERTH_CO_CHECK(co_await rooms.open_proxy());
@@ -139,12 +140,13 @@ void HubProcess::Rooms::build_use_cases() {
         instance,
         ""});
     reaper.emplace(*context);
-    start.emplace(*context, *reaper);
+    gpus.emplace(*context);
+    start.emplace(*context, *reaper, *gpus);
     stop.emplace(*context, *reaper);
     records.emplace(*context);
     users.emplace(*context, *stop);
     activity.emplace(*context);
-    culler.emplace(*context, *activity, *stop);
+    culler.emplace(*context, *activity, *stop, *gpus);
     reconcile.emplace(*context, *start, *reaper);
     auto shut_down = [this](api::ShutdownWish wanted) {
         wish = wanted;
@@ -155,6 +157,16 @@ void HubProcess::Rooms::build_use_cases() {
                                            *users,  *activity, *culler,        *routes,  *inventory, *leases,
                                            *facade, *spawner,  administrators, shut_down});
     api.emplace(*dependencies);
+}
+
+// Who waits for GPUs, and who had how much of late: older than four half-lives it no longer matters.
+awaitable<Result<void>> HubProcess::Rooms::restore_gpu_queue(const store::Snapshot& snapshot) {
+    std::vector<store::UsageIntervalRow> usage;
+    const auto since = now_utc() - 4 * options.gpu.queue.half_life;
+    store::Change query = [&usage, since](store::Transaction& t) { usage = store::usage_intervals(t, since); };
+    BERTH_CO_CHECK(co_await store->read(std::move(query)));
+    gpus->restore(snapshot.queue, usage);
+    co_return Result<void>{};
 }
 
 // The port is kept over restarts: servers that run know it.

@@ -49,6 +49,7 @@ struct HubProcess::Rooms {
     std::optional<hub::Routes> routes;
     std::optional<hub::Context> context;
     std::optional<hub::Reaper> reaper;
+    std::optional<hub::GpuQueue> gpus;
     std::optional<hub::StartServer> start;
     std::optional<hub::StopServer> stop;
     std::optional<hub::ServerRecords> records;
@@ -76,6 +77,7 @@ struct HubProcess::Rooms {
     awaitable<Result<void>> open_proxy();
     awaitable<Result<void>> make_first_admin_link();
     void build_use_cases();
+    awaitable<Result<void>> restore_gpu_queue(const store::Snapshot& snapshot);
     void start_background();
     awaitable<> open_backend();
     awaitable<> check_routes();

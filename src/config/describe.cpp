@@ -287,39 +287,6 @@ void describe_local(Visitor& v, LocalOptions& o) {
         &o.home);
 }
 
-void describe_device(Visitor& v, GpuDeviceOptions& o) {
-    v.field({"uuid", "The device's identity, as nvidia-smi -L prints it: GPU-… or MIG-…."}, &o.uuid);
-    v.field({"name", "What people call it."}, &o.name);
-    v.field({"memory", "Its memory."}, &o.memory);
-    v.field({"path", "Its device node, for docker.gpu_mode devices: /dev/nvidia0."}, &o.path);
-}
-
-void describe_gpu(Visitor& v, GpuOptions& o) {
-    v.field({"agent", "Read the machine's devices by NVML."}, &o.agent);
-    v.field({"nvml_library", "The library the agent opens."}, &o.nvml_library);
-    v.field(
-        {.key = "oversubscription",
-         .help = "Leases one device may hold; 1 gives every device to one server alone.",
-         .min = 1,
-         .max = 1000},
-        &o.oversubscription);
-    list_of(
-        v,
-        {"devices", "Devices named by hand, for machines without NVML; joined with NVML's by UUID."},
-        o.devices,
-        describe_device);
-    v.field(
-        {.key = "poll_interval", .help = "How often the agent reads the devices.", .min = 1, .max = 3600},
-        &o.poll_interval);
-    v.field(
-        {.key = "facade_lease",
-         .help = "Time to live of leases taken through the allocator's REST interface.",
-         .min = 1,
-         .max = 30 * kDay},
-        &o.facade_lease);
-    v.field({"simulated", "The devices are simulated; every page says so."}, &o.simulated);
-}
-
 void describe_profile(Visitor& v, Profile& o) {
     v.field({"name", "Its key: lower-case letters, digits and '-'."}, &o.name);
     v.field({"display_name", "What the start form shows; empty: the name."}, &o.display_name);
@@ -332,6 +299,11 @@ void describe_profile(Visitor& v, Profile& o) {
     v.field(
         {"gpu_exclusive", "Alone on its GPUs even when gpu.oversubscription lets them be shared."},
         &o.gpu_exclusive);
+    v.field({"gpu_model", "Only GPUs of this name, as the board shows it; empty: any."}, &o.gpu_model);
+    v.field({"gpu_memory", "Only GPUs with at least so much memory."}, &o.gpu_memory);
+    v.field(
+        {.key = "priority", .help = "Its class in the queue for GPUs; higher goes first.", .max = 1000},
+        &o.priority);
     v.field({"gpu_capabilities", "Driver capabilities the container asks for."}, &o.gpu_capabilities);
     v.field({"cpus", "CPU limit; none when not given.", "Spawner.cpu_limit"}, &o.cpus);
     v.field({"memory", "Memory limit; docker.memory when not given.", "Spawner.mem_limit"}, &o.memory);

@@ -59,6 +59,9 @@ struct Profile {
     std::uint32_t gpus = 0;      // given when the request does not say
     std::uint32_t max_gpus = 0;  // the most a request may ask for; at least gpus
     bool gpu_exclusive = false;  // alone on its devices even when gpu.oversubscription lets them be shared
+    std::string gpu_model;       // only GPUs of this name; "": any
+    std::optional<Bytes> gpu_memory;  // only GPUs with at least so much
+    std::uint32_t priority = 0;  // its class in the queue for GPUs; higher goes first
     std::vector<std::string> gpu_capabilities = {"gpu", "compute", "utility"};
     std::optional<double> cpus;
     std::optional<Bytes> memory;
@@ -122,6 +125,26 @@ struct GpuDeviceOptions {
     std::string path;  // device node for gpu_mode devices, e.g. /dev/nvidia0
 };
 
+// What happens to a start for which no GPU is free (gpu.md E.6).
+struct GpuQueueOptions {
+    bool enabled = true;             // it waits; false: it is refused
+    seconds longest_wait{7 * 86400};
+    seconds age_max{86400};          // who waited longer goes first in their class
+    seconds half_life{7 * 86400};    // of what counts as had of late
+    seconds reclaim_idle{3600};      // unused for so long, a GPU goes to who waits; 0: never
+};
+
+// A limit on the GPUs of one user or group, or of each of them (gpu.md E.5).
+struct GpuQuota {
+    std::string user;   // "" with a group; "*": each user
+    std::string group;  // its members together
+    std::string model;  // counts only GPUs of this name; "": all
+    std::optional<std::uint32_t> gpus;     // at a time
+    std::optional<double> gpu_hours;       // within the last `window`
+    seconds window{7 * 86400};
+    std::optional<std::uint32_t> waiting;  // starts in the queue at a time
+};
+
 struct GpuOptions {
     bool agent = true;  // read devices by NVML
     std::string nvml_library = "libnvidia-ml.so.1";
@@ -130,6 +153,8 @@ struct GpuOptions {
     seconds poll_interval{5};
     seconds facade_lease{3600};  // time to live of leases taken through the allocator façade
     bool simulated = false;      // set by --stand-in-gpus; every page then says so
+    GpuQueueOptions queue;
+    std::vector<GpuQuota> quotas;
 };
 
 struct ServiceOptions {

@@ -243,6 +243,13 @@ void check_gpus(const Options& o, Check& check) {
             return uuid.size() <= 128 && uuid.find_first_of(", \t") == std::string::npos;
         },
         "write it as `nvidia-smi -L` prints it");
+    for (std::size_t i = 0; i < o.gpu.quotas.size(); ++i) {
+        const auto& quota = o.gpu.quotas[i];
+        if (quota.user.empty() != quota.group.empty()) continue;
+        const std::string key = "gpu.quotas[" + std::to_string(i) + "]";
+        check.fail(
+            ConfigErrc::contradictory, key, "'" + key + "' must name a user (\"*\" is each of them) or a group");
+    }
     if (!o.spawn.default_url.empty() && !o.spawn.default_url.starts_with('/')) {
         check.fail(ConfigErrc::out_of_range, "spawn.default_url", "'spawn.default_url' must begin with '/'");
     }

@@ -74,6 +74,7 @@ void Leases::sync(const Inventory& inventory) {
     for (const auto& view : ledger_.devices()) {
         if (!inventory.find(view.device.uuid)) ledger_.remove(view.device.uuid);
     }
+    if (watcher_.devices) watcher_.devices();
 }
 
 Sharing Leases::sharing(bool profile_exclusive) const {
@@ -227,6 +228,7 @@ void Leases::apply(const LeaseRow& row) {
         forget(row.id);
     } else {
         at->second = row;
+        tell(row.id);
     }
 }
 
@@ -254,6 +256,7 @@ void Leases::insert(const LeaseRow& row) {
     if (row.user) by_user_.emplace(*row.user, row.id);
     for (const auto& uuid : row.devices)
         by_device_[uuid].insert(row.id);
+    tell(row.id);
 }
 
 void Leases::forget(LeaseId id) noexcept {
@@ -271,6 +274,7 @@ void Leases::forget(LeaseId id) noexcept {
         if (holders->second.empty()) by_device_.erase(holders);
     }
     rows_.erase(at);
+    tell(id);
 }
 
 const LeaseRow* Leases::find(LeaseId id) const {

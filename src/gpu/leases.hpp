@@ -128,6 +128,14 @@ public:
     std::vector<LeaseId> expired(Timestamp now) const;  // façade leases whose time is over
     const Ledger& ledger() const { return ledger_; }    // counts and what is free, for board and forms
 
+    // Told of every lease that was made, stepped on or ended (in memory; find() says which), and when the
+    // devices may have changed. Called in the middle of the change: it must only take note. One watcher.
+    struct Watcher {
+        std::function<void(LeaseId)> lease{};
+        std::function<void()> devices{};
+    };
+    void watch(Watcher watcher) { watcher_ = std::move(watcher); }
+
 private:
     friend class DeviceLease;
     void forget(LeaseId id) noexcept;  // the claim was dropped
@@ -142,8 +150,13 @@ private:
     Holders holders(const DeviceRequest& request) const;
     Error explained(Error refusal, const DeviceRequest& request, std::optional<UserId> asker) const;
 
+    void tell(LeaseId id) const {
+        if (watcher_.lease) watcher_.lease(id);
+    }
+
     std::uint32_t factor_;
     NameOfUser name_of_user_;
+    Watcher watcher_;
     Ledger ledger_;
     std::map<LeaseId, store::LeaseRow> rows_;
     std::set<LeaseId> claims_;  // those of rows_ whose claim was neither kept nor dropped yet

@@ -28,7 +28,30 @@ CullPolicy Culler::policy_of(const Server& server) const {
     const auto* user = context_.directory.find(server.row.user);
     const auto groups =
         user == nullptr ? std::vector<std::string>{} : context_.directory.group_names_of(*user);
-    return policy_for(context_.options.cull, server.row.profile, groups);
+    auto policy = policy_for(context_.options.cull, server.row.profile, groups);
+    const auto reclaim = context_.options.gpu.queue.reclaim_idle;
+    const bool wanted = server.lease && queue_.is_wanted(*server.lease);
+    if (wanted && (policy.idle.count() == 0 || reclaim < policy.idle)) {
+        policy.idle = reclaim;
+        policy.reclaims = true;
+    }
+    return policy;
+}
+
+// Somebody waits for GPUs, and unused ones go to who waits.
+bool Culler::reclaims() const {
+    return queue_.waiting() > 0 && context_.options.gpu.queue.reclaim_idle.count() > 0;
+}
+
+// Tells the queue whether the GPUs of this server could be had: its people were or can be warned in full by
+// the time that its hour is over.
+void Culler::mark_idle(const Server& server) {
+    if (!server.lease) return;
+    const auto state = state_of(server, steady_now());
+    const auto reclaim = context_.options.gpu.queue.reclaim_idle;
+    const auto lead = std::min(context_.options.cull.warning, reclaim / 2);
+    const bool idle = !state.use_unknown && state.kept.count() == 0 && state.idle >= reclaim - lead;
+    queue_.mark_idle(*server.lease, idle);
 }
 
 Culler::Watch& Culler::watch(const Server& server, Steady now) {
@@ -89,12 +112,13 @@ awaitable<> Culler::look() {
     const auto begin = steady_now();
     forget_the_ended();
     std::vector<ServerKey> near;
-    if (sets_limits(context_.options.cull)) {
+    if (sets_limits(context_.options.cull) || reclaims()) {
         const auto servers = context_.servers.all();
         for (std::size_t i = 0; i < servers.size(); ++i) {
             if (i % kAtOnce == kAtOnce - 1) co_await sleep_for(0ms);  // others want the strand too
             const auto& server = servers[i];
             if (!server->ready() || server->reaping) continue;
+            if (reclaims()) mark_idle(*server);
             if (is_near_end(*server, steady_now()))
                 near.push_back(server->key);
             else

@@ -10,6 +10,7 @@
 #include "access/permit.hpp"
 #include "hub/activity.hpp"
 #include "hub/culling.hpp"
+#include "hub/gpu_queue.hpp"
 #include "hub/gpu_work.hpp"
 #include "hub/stop_server.hpp"
 
@@ -20,8 +21,8 @@ namespace berth::hub {
 
 class Culler {
 public:
-    Culler(Context& context, Activity& activity, StopServer& stop)
-        : context_(context), activity_(activity), stop_(stop), gpus_(context) {}
+    Culler(Context& context, Activity& activity, StopServer& stop, GpuQueue& queue)
+        : context_(context), activity_(activity), stop_(stop), queue_(queue), gpus_(context) {}
 
     // Looks at every server each cull.interval, for ever.
     awaitable<> run();
@@ -50,6 +51,8 @@ private:
     };
     Watch& watch(const Server& server, Steady now);
     CullState state_of(const Server& server, Steady now);
+    bool reclaims() const;
+    void mark_idle(const Server& server);
     bool is_near_end(const Server& server, Steady now);
     void forget_the_ended();
     awaitable<> judge(ServerKey key);
@@ -63,6 +66,7 @@ private:
     Context& context_;
     Activity& activity_;
     StopServer& stop_;
+    GpuQueue& queue_;
     GpuWork gpus_;
     const Steady began_ = std::chrono::steady_clock::now();
     std::optional<Steady> last_look_;

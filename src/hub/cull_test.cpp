@@ -39,7 +39,7 @@ struct CullTest : testing::Test {
         spawner->url = hub->notebook_url();
         if (hub->directory->find(kAnn.user) == nullptr) hub->add_user("ann");
         activity.emplace(*hub->context);
-        culler.emplace(*hub->context, *activity, *hub->stop);
+        culler.emplace(*hub->context, *activity, *hub->stop, *hub->gpus);
     }
     ~CullTest() override {
         if (!hub) return;
@@ -165,7 +165,7 @@ TEST_F(CullTest, KeepRunningHoldsTheEndOffAsOftenAsItMay) {
     EXPECT_TRUE(keep().error().is(HubErrc::no_end_near));
     for (const int left : {1, 0}) {
         idle_for(70s);
-        culler.emplace(*hub->context, *activity, *hub->stop);  // as after the extension's end
+        culler.emplace(*hub->context, *activity, *hub->stop, *hub->gpus);  // as after the extension's end
         server().row.kept_until.reset();
         look();
         ASSERT_TRUE(server().ending);
@@ -179,7 +179,7 @@ TEST_F(CullTest, KeepRunningHoldsTheEndOffAsOftenAsItMay) {
         EXPECT_TRUE(server().ready());
         EXPECT_FALSE(server().ending);
     }
-    culler.emplace(*hub->context, *activity, *hub->stop);
+    culler.emplace(*hub->context, *activity, *hub->stop, *hub->gpus);
     server().row.kept_until.reset();
     look();
     ASSERT_TRUE(server().ending);
@@ -361,7 +361,7 @@ TEST_F(GpuCullTest, WhileItsReadingsAreOldAServerIsNotIdle) {
     EXPECT_FALSE(server().reaping);
     report(0);
     idle_for(70s);
-    culler.emplace(*hub->context, *activity, *hub->stop);
+    culler.emplace(*hub->context, *activity, *hub->stop, *hub->gpus);
     look();
     EXPECT_TRUE(hub->wait_gone(kAnn));
 }

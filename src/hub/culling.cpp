@@ -47,7 +47,8 @@ struct End {
 std::optional<End> nearest_end(const CullPolicy& policy, const CullState& state) {
     std::optional<End> nearest;
     if (policy.idle.count() > 0 && !state.use_unknown)
-        nearest = End{EndReason::idle, policy.idle, policy.idle - state.idle};
+        nearest = End{
+            policy.reclaims ? EndReason::reclaim : EndReason::idle, policy.idle, policy.idle - state.idle};
     if (policy.max_age.count() > 0) {
         const auto left = policy.max_age - state.age;
         if (!nearest || left < nearest->left) nearest = End{EndReason::age, policy.max_age, left};
@@ -95,7 +96,15 @@ bool sets_limits(const config::CullOptions& options) {
 }
 
 std::string_view name_of(EndReason reason) {
-    return reason == EndReason::idle ? "idle" : "max_age";
+    switch (reason) {
+        case EndReason::idle:
+            return "idle";
+        case EndReason::age:
+            return "max_age";
+        case EndReason::reclaim:
+            return "reclaim";
+    }
+    return "unknown";
 }
 
 CullDecision decide(const CullPolicy& policy, const CullState& state) {
@@ -157,6 +166,9 @@ std::string in_words(seconds span) {
 std::string why_stopped(EndReason reason, const CullPolicy& policy) {
     if (reason == EndReason::idle)
         return "Stopped after " + in_words(policy.idle) + " without activity. Your files are safe.";
+    if (reason == EndReason::reclaim)
+        return "Stopped because its GPU had not been used for " + in_words(policy.idle) +
+               " and somebody was waiting for one. Your files are safe; start it again when you need it.";
     return "Stopped because it had run for " + in_words(policy.max_age) +
            ", the longest a server may. Your files are safe; start it again when you need it.";
 }

@@ -26,6 +26,7 @@ struct CullPolicy {
     seconds warning{0};  // given in full, whatever the limit is
     seconds extension{0};
     std::uint32_t max_extensions = 0;
+    bool reclaims = false;  // `idle` is as short as it is because somebody waits for its GPUs
 
     bool limits() const { return idle.count() > 0 || max_age.count() > 0; }
 };
@@ -37,8 +38,8 @@ CullPolicy policy_for(
 // Some limit may hold for somebody.
 bool sets_limits(const config::CullOptions& options);
 
-enum class EndReason { idle, age };
-std::string_view name_of(EndReason reason);  // "idle", "max_age"
+enum class EndReason { idle, age, reclaim };
+std::string_view name_of(EndReason reason);  // "idle", "max_age", "reclaim"
 
 struct CullState {
     seconds idle{0};                // since the last sign of work

@@ -46,6 +46,10 @@ std::string_view text_of(HubErrc reason) {
             return "no more extensions";
         case HubErrc::proxy_unreachable:
             return "proxy unreachable";
+        case HubErrc::gpu_rule:
+            return "a rule on GPUs";
+        case HubErrc::gpu_wait_over:
+            return "waited too long for a GPU";
         case HubErrc::closed:
             return "closed for starts";
     }

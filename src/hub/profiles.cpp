@@ -138,6 +138,9 @@ Result<ResolvedStart> resolve_start(
         profile = *offered;
     }
     ResolvedStart resolved;
+    const auto* wait = option_at(user_options, "wait");
+    resolved.wait = options.gpu.queue.enabled &&
+                    (wait == nullptr || (*wait != json::value(false) && *wait != json::value("false")));
     resolved.gpus = gpus.value_or(profile.gpus);
     if (resolved.gpus > profile.max_gpus)
         return Error{

@@ -18,14 +18,15 @@ struct ResolvedStart {
     config::Profile profile;
     std::uint32_t gpus = 0;
     gpu::Sharing sharing = gpu::Sharing::exclusive;
+    bool wait = true;  // for GPUs, when none is free
 };
 
 // The profiles in force, in the order of the form; the first that a person may use is their default.
 std::vector<config::Profile> profiles_in_force(const config::Options& options, std::size_t devices);
 bool may_use(const config::Profile& profile, const std::vector<std::string>& groups);
 
-// `user_options`: null, or an object with any of profile (string), gpus (integer), image (string: only one
-// that a profile the person may use names); a list of one string stands for the string, as forms send it.
+// `user_options`: null, or an object with any of profile (string), gpus (integer), wait (false: be refused
+// when no GPU is free), image (string: only one that a profile the person may use names); a list of one string stands for the string, as forms send it.
 // Other keys are kept in the record and mean nothing here. Errors: no_such_profile, profile_not_allowed,
 // options_invalid, image_not_allowed, too_many_gpus.
 Result<ResolvedStart> resolve_start(

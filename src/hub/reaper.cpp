@@ -236,6 +236,7 @@ awaitable<> Reaper::mark_gone(
         store::Change change = [row, lease, asked, audit, write = credentials.write](store::Transaction& t) {
             store::update(t, row);
             if (lease) store::end_lease(t, *lease);
+            store::remove_queue_entries(t, row.id);
             write(t);
             if (asked) store::insert(t, *asked);
             store::insert(t, audit);
@@ -252,6 +253,7 @@ awaitable<> Reaper::mark_gone(
     }
     server->lease.reset();
     server->devices.clear();
+    server->queued.reset();
     server->gone.reset();
     server->cut_off.reset();
     server->ending.reset();

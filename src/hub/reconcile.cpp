@@ -130,7 +130,9 @@ void Reconcile::take_up(std::vector<std::shared_ptr<Server>> starts) {
     const auto& limits = context_.options.spawn;
     for (auto& server : starts) {
         const bool waited = server->row.lifecycle == Lifecycle::waiting;
-        const auto longest = waited ? limits.turn_timeout : limits.start_timeout;
+        const auto longest = server->queued ? context_.options.gpu.queue.longest_wait
+                             : waited       ? limits.turn_timeout
+                                            : limits.start_timeout;
         if (now_utc() - server->row.started.value_or(Timestamp{}) > longest) {
             Error late{
                 spawn::SpawnErrc::start_timeout,

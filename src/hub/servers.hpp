@@ -47,6 +47,7 @@ struct Server {
     store::ServerRow row;
     std::vector<DeviceUuid> devices;  // of its live lease
     std::optional<LeaseId> lease;
+    std::optional<store::QueueEntryRow> queued;  // it waits for devices (hub/gpu_queue.hpp)
     std::vector<Step> steps;               // of the newest start
     Notifier changed;                      // lifecycle, steps, failure, gone
     bool reaping = false;                  // the reaper works on it

@@ -1,4 +1,4 @@
-// A start after its commit: waits for its turn, then backend, verification, readiness, route.
+// A start after its commit: waits for its devices and its turn, then backend, verification, readiness, route.
 #include "hub/readiness.hpp"
 #include "hub/start_server.hpp"
 #include "obs/jupyterhub_metrics.hpp"
@@ -55,18 +55,20 @@ void StartServer::resume(
             server,
             std::move(plan),
             std::move(endpoint),
-            line_.enter_running(server->row.id, server->key.user)));
+            line_.enter_running(server->row.id, server->key.user),
+            GpuQueue::Place()));
 }
 
 awaitable<> StartServer::attempt(
     std::shared_ptr<Server> server,
     spawn::StartPlan plan,
     std::optional<spawn::Endpoint> found,
-    StartLine::Place place) {
+    StartLine::Place place,
+    GpuQueue::Place gpus) {
     StartAttempt guard(reaper_, server);
     const auto source = server->attempt;
     const Error stopped{HubErrc::start_cancelled, "The start was cancelled."};
-    auto turn = take_turn(server, place);
+    auto turn = take_devices_and_turn(server, plan, gpus, place);
     auto outcome = co_await stoppable(*source, stopped, std::move(turn));
     const auto begin = std::chrono::steady_clock::now();
     if (outcome) {
@@ -83,6 +85,65 @@ awaitable<> StartServer::attempt(
     }
     guard.commit();
     log::info("server.started", {{"server", server->key.full_name()}, {"took_seconds", took}});
+}
+
+// A start without devices enters the line only once it has them. `plan` gets them.
+awaitable<Result<void>> StartServer::take_devices_and_turn(
+    std::shared_ptr<Server> server,
+    spawn::StartPlan& plan,
+    GpuQueue::Place& gpus,
+    StartLine::Place& place) {
+    if (gpus) {
+        BERTH_CO_CHECK(co_await take_devices(server, plan, gpus));
+        place = line_.enter(server->row.id, server->key.user);
+    }
+    co_return co_await take_turn(std::move(server), place);
+}
+
+awaitable<Result<void>> StartServer::take_devices(
+    std::shared_ptr<Server> server, spawn::StartPlan& plan, GpuQueue::Place& gpus) {
+    const auto waited = std::max(now_utc() - gpus.row().enqueued, Timestamp::duration{0});
+    const auto longest = std::chrono::duration_cast<std::chrono::milliseconds>(
+        context_.options.gpu.queue.longest_wait - waited);
+    const auto limit = Deadline::in(std::max(longest, 0ms));
+    for (;;) {
+        BERTH_CO_CHECK(co_await gpus.wait(limit));
+        auto granted = book(server->row, gpus);
+        auto done = granted ? co_await commit_devices(server, plan, *granted) : Result<void>(granted.error());
+        if (done) {
+            std::move(gpus).confirm(std::move(granted->claim).keep());
+            co_return done;
+        }
+        log::warn(
+            "gpu.grant_delayed",
+            {{"server", server->key.full_name()},
+             {"why", done.error().message},
+             {"detail", done.error().detail}});
+        gpus.put_back();
+    }
+}
+
+awaitable<Result<void>> StartServer::commit_devices(
+    std::shared_ptr<Server> server, spawn::StartPlan& plan, gpu::Leases::Granted& granted) {
+    const auto& lease = granted.row;
+    plan.lease = lease.id;
+    plan.devices = lease.devices;
+    add_device_paths(plan, context_.inventory);
+    auto row = server->row;
+    row.spawn_plan = plan.to_stored();
+    row.started = now_utc();
+    store::Change change = [row, lease](store::Transaction& t) {
+        store::update(t, row);
+        store::remove_queue_entries(t, row.id);
+        store::insert(t, lease);
+    };
+    BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
+    server->row = std::move(row);
+    server->lease = lease.id;
+    server->devices = lease.devices;
+    server->queued.reset();
+    server->tell(0, lease.devices.size() == 1 ? "A GPU is free for it" : "Its GPUs are free");
+    co_return Result<void>{};
 }
 
 // Waits in the line; then the row says that the start is under way.

@@ -21,6 +21,8 @@ struct StartServer::Intent {
     std::optional<gpu::Leases::Granted> lease;
     std::optional<store::LeaseRow> kept_lease;  // of the start that is taken up again
     std::optional<identity::ServerCredentials> credentials;
+    GpuQueue::Place gpus;
+    std::optional<store::QueueEntryRow> queued;  // it waits for devices
     StartLine::Place place;
 };
 
@@ -151,8 +153,11 @@ Result<StartServer::Intent> StartServer::prepare(
     plan.generation = intent.row.generation;
     plan.service_prefix = prefix;
     plan.environment = environment_for(key, resolved.profile, credentials);
-    plan.lab_notice = context_.options.cull.notice_in_lab &&
-                      policy_for(context_.options.cull, intent.row.profile, groups).limits();
+    const auto& queue = context_.options.gpu.queue;
+    const bool reclaimable = resolved.gpus > 0 && queue.enabled && queue.reclaim_idle.count() > 0;
+    plan.lab_notice =
+        context_.options.cull.notice_in_lab &&
+        (reclaimable || policy_for(context_.options.cull, intent.row.profile, groups).limits());
     plan.profile = std::move(resolved.profile);
     if (intent.lease || intent.kept_lease) {
         const auto& lease = intent.lease ? intent.lease->row : *intent.kept_lease;
@@ -162,12 +167,13 @@ Result<StartServer::Intent> StartServer::prepare(
     }
     intent.row.spawn_plan = plan.to_stored();
     intent.credentials = std::move(credentials);
-    intent.place = line_.enter(intent.row.id, key.user);
+    if (!intent.queued) intent.place = line_.enter(intent.row.id, key.user);
     intent.row.lifecycle = intent.place.has_turn() ? Lifecycle::starting : Lifecycle::waiting;
     return intent;
 }
 
-// A start that is taken up again keeps the lease it has; any other one is granted devices or refused.
+// A start that is taken up again keeps the lease it has; any other one is granted devices, waits for them or is
+// refused.
 Result<void> StartServer::assign_devices(
     Intent& intent, const Server* existing, const ResolvedStart& resolved) {
     const auto* kept =
@@ -183,18 +189,63 @@ Result<void> StartServer::assign_devices(
         return {};
     }
     if (resolved.gpus == 0) return {};
-    const gpu::DeviceRequest devices{resolved.gpus, resolved.sharing};
-    BERTH_TRY(
-        auto granted,
-        context_.leases.reserve(
-            context_.ids.next<LeaseId>(),
-            intent.row.user,
-            intent.row.id,
-            intent.row.generation,
-            devices,
-            now_utc()));
-    intent.lease = std::move(granted);
+    auto ask = ask_for(intent.row, resolved);
+    if (existing != nullptr) ask.earlier = existing->queued;
+    auto place = gpus_.ask(ask);
+    if (!place) return refusal(intent.row, resolved, place.error());
+    intent.gpus = std::move(*place);
+    if (intent.gpus.granted() != nullptr) {
+        BERTH_TRY(intent.lease, book(intent.row, intent.gpus));
+        return {};
+    }
+    const Error taken{HubErrc::gpu_rule, "The free GPUs are for those who wait for them already."};
+    if (!ask.wait) return refusal(intent.row, resolved, taken);
+    intent.queued = intent.gpus.row();
     return {};
+}
+
+GpuQueue::Ask StartServer::ask_for(const store::ServerRow& row, const ResolvedStart& resolved) const {
+    GpuQueue::Ask ask;
+    ask.user = row.user;
+    ask.server = row.id;
+    ask.profile = resolved.profile.name;
+    ask.priority = resolved.profile.priority;
+    ask.wish.count = resolved.gpus;
+    ask.wish.sharing = resolved.sharing;
+    ask.wish.model = resolved.profile.gpu_model;
+    ask.wish.min_memory = resolved.profile.gpu_memory.value_or(Bytes{});
+    ask.wait = resolved.wait;
+    return ask;
+}
+
+Result<GpuQueue::Ask> StartServer::gpu_request(
+    const ServerKey& key, const json::value& user_options) const {
+    const auto* user = context_.directory.find(key.user);
+    if (user == nullptr) return Error{HubErrc::no_such_user, "There is no user of that name."};
+    const auto groups = context_.directory.group_names_of(*user);
+    BERTH_TRY(const auto resolved, resolve_start(context_.options, profiles(), groups, user_options));
+    store::ServerRow row;
+    row.user = user->id();
+    if (const auto server = context_.servers.find(key)) row.id = server->row.id;
+    return ask_for(row, resolved);
+}
+
+// Books what the queue granted; the claim and the place are kept together or not at all.
+Result<gpu::Leases::Granted> StartServer::book(const store::ServerRow& row, GpuQueue::Place& gpus) {
+    const auto* grant = gpus.granted();
+    const gpu::DeviceRequest devices{
+        static_cast<std::uint32_t>(grant->devices.size()), grant->sharing, grant->devices};
+    const auto id = context_.ids.next<LeaseId>();
+    gpus.booking(id);
+    return context_.leases.reserve(id, row.user, row.id, row.generation, devices, now_utc());
+}
+
+// Who holds the devices that are in the way, where that is the reason.
+Error StartServer::refusal(const store::ServerRow& row, const ResolvedStart& resolved, Error otherwise) {
+    const gpu::DeviceRequest devices{resolved.gpus, resolved.sharing};
+    const auto id = context_.ids.next<LeaseId>();
+    const auto tried = context_.leases.reserve(id, row.user, row.id, row.generation, devices, now_utc());
+    return tried ? otherwise : tried.error();
 }
 
 spawn::Environment StartServer::environment_for(
@@ -227,19 +278,23 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
     audit.permit = permit.scope();
     audit.result = "ok";
     audit.detail =
-        "profile " + intent.row.profile + ", " + std::to_string(intent.plan.devices.size()) + " GPUs";
+        "profile " + intent.row.profile + ", " +
+        (intent.queued ? std::string("waits for GPUs") : std::to_string(intent.plan.devices.size()) + " GPUs");
     std::optional<store::LeaseRow> lease;
     if (intent.lease) lease = intent.lease->row;
     store::Change change = [row = intent.row,
                             fresh = intent.fresh,
                             lease,
                             kept = intent.kept_lease,
+                            queued = intent.queued,
                             audit,
                             write = intent.credentials->mutation.write](store::Transaction& t) {
         if (fresh)
             store::insert(t, row);
         else
             store::update(t, row);
+        store::remove_queue_entries(t, row.id);
+        if (queued) store::insert(t, *queued);
         if (lease) store::insert(t, *lease);
         if (kept) store::update(t, *kept);
         write(t);
@@ -253,7 +308,7 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
         co_return committed.error();
     }
     intent.credentials->mutation.apply();
-    if (intent.lease) std::move(intent.lease->claim).keep();
+    if (intent.lease) std::move(intent.gpus).confirm(std::move(intent.lease->claim).keep());
     if (intent.kept_lease) context_.leases.apply(*intent.kept_lease);
     auto server = context_.servers.find(key);
     if (!server) {
@@ -263,6 +318,7 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
     server->row = std::move(intent.row);
     server->lease = intent.plan.lease;
     server->devices = intent.plan.devices;
+    server->queued = intent.queued;
     server->steps.clear();
     server->failure.reset();
     server->gone.reset();
@@ -273,7 +329,12 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
     context_.scope.spawn(
         "start " + key.full_name(),
         OnStop::cancel,
-        attempt(std::move(server), std::move(intent.plan), std::nullopt, std::move(intent.place)));
+        attempt(
+            std::move(server),
+            std::move(intent.plan),
+            std::nullopt,
+            std::move(intent.place),
+            std::move(intent.gpus)));
     co_return Result<void>{};
 }
 

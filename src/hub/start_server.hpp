@@ -1,5 +1,5 @@
-// The start of a server (design.md §5): resolve the profile → reserve devices or refuse → commit the intent →
-// its turn in the line → backend → verify → wait until it answers → commit ready → route. Everything after
+// The start of a server (design.md §5): resolve the profile → reserve devices, wait for them or refuse →
+// commit the intent → its turn in the line → backend → verify → wait until it answers → commit ready → route. Everything after
 // the commit goes on by itself and ends in ready or in the reaper (start_attempt.cpp). Hub strand only.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include "async/notifier.hpp"
 #include "hub/context.hpp"
 #include "hub/errors.hpp"
+#include "hub/gpu_queue.hpp"
 #include "hub/profiles.hpp"
 #include "hub/reaper.hpp"
 #include "hub/start_line.hpp"
@@ -25,9 +26,10 @@ struct StartRequest {
 
 class StartServer {
 public:
-    StartServer(Context& context, Reaper& reaper)
+    StartServer(Context& context, Reaper& reaper, GpuQueue& gpus)
         : context_(context),
           reaper_(reaper),
+          gpus_(gpus),
           line_(context.scope.executor(), context.options.spawn.concurrent_starts),
           decided_(context.scope.executor()) {}
 
@@ -51,6 +53,10 @@ public:
         return line_.position_of(server.row.id);
     }
     const StartLine& line() const { return line_; }
+    // Who waits for devices; a start enters the line only with them.
+    const GpuQueue& gpu_queue() const { return gpus_; }
+    // What the person asks for with these options, for a question about it. Errors as begin().
+    Result<GpuQueue::Ask> gpu_request(const ServerKey& key, const json::value& user_options) const;
 
     // What the hub would grant now, for the form: the profiles in force.
     std::vector<config::Profile> profiles() const;
@@ -72,6 +78,9 @@ private:
     awaitable<Result<void>> settle_unnoticed_end(std::shared_ptr<Server> server);
     Result<Intent> prepare(const ServerKey& key, const Server* existing, const StartRequest& request);
     Result<void> assign_devices(Intent& intent, const Server* existing, const ResolvedStart& resolved);
+    GpuQueue::Ask ask_for(const store::ServerRow& row, const ResolvedStart& resolved) const;
+    Result<gpu::Leases::Granted> book(const store::ServerRow& row, GpuQueue::Place& gpus);
+    Error refusal(const store::ServerRow& row, const ResolvedStart& resolved, Error otherwise);
     Result<store::ServerRow> next_row(
         const ServerKey& key, const Server* existing, const StartRequest& request);
     spawn::Environment environment_for(
@@ -83,7 +92,17 @@ private:
         std::shared_ptr<Server> server,
         spawn::StartPlan plan,
         std::optional<spawn::Endpoint> found,
-        StartLine::Place place);
+        StartLine::Place place,
+        GpuQueue::Place gpus);
+    awaitable<Result<void>> take_devices_and_turn(
+        std::shared_ptr<Server> server,
+        spawn::StartPlan& plan,
+        GpuQueue::Place& gpus,
+        StartLine::Place& place);
+    awaitable<Result<void>> take_devices(
+        std::shared_ptr<Server> server, spawn::StartPlan& plan, GpuQueue::Place& gpus);
+    awaitable<Result<void>> commit_devices(
+        std::shared_ptr<Server> server, spawn::StartPlan& plan, gpu::Leases::Granted& granted);
     awaitable<Result<void>> take_turn(std::shared_ptr<Server> server, StartLine::Place& place);
     awaitable<Result<void>> bring_up_in_time(
         std::shared_ptr<Server> server, spawn::StartPlan plan, std::optional<spawn::Endpoint> found);
@@ -95,6 +114,7 @@ private:
 
     Context& context_;
     Reaper& reaper_;
+    GpuQueue& gpus_;
     StartLine line_;
     std::size_t committing_ = 0;  // starts whose commit is on its way: they count for the limit
     bool undecided_ = true;       // neither open() nor close() was called yet

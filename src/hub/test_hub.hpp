@@ -94,9 +94,12 @@ struct TestHub {
             "test",
             "http://hub/hub/api"});
         reaper.emplace(*context);
-        start.emplace(*context, *reaper);
+        gpus.emplace(*context);
+        gpus->restore(snapshot.queue, {});
+        start.emplace(*context, *reaper, *gpus);
         stop.emplace(*context, *reaper);
         reconcile.emplace(*context, *start, *reaper);
+        scope.spawn("gpu queue", OnStop::cancel, gpus->run());
         start->open();
     }
 
@@ -169,6 +172,7 @@ struct TestHub {
     std::optional<Routes> routes;
     std::optional<Context> context;
     std::optional<Reaper> reaper;
+    std::optional<GpuQueue> gpus;
     std::optional<StartServer> start;
     std::optional<StopServer> stop;
     std::optional<Reconcile> reconcile;

@@ -68,10 +68,12 @@ void update(Transaction&, const LeaseRow&);
 std::vector<LeaseRow> leases_of_server(Transaction&, ServerId);
 
 void insert(Transaction&, const QueueEntryRow&);
-void remove_queue_entry(Transaction&, std::int64_t id);
+void remove_queue_entries(Transaction&, ServerId);
 void insert(Transaction&, const UsageIntervalRow&);
 // Updates a lease that has ended (`released_at` is set) and ends its open usage intervals with it.
 void end_lease(Transaction&, const LeaseRow&);
+// Those that are open or ended at or after `since`, by id.
+std::vector<UsageIntervalRow> usage_intervals(Transaction&, Timestamp since);
 
 void insert(Transaction&, const AuditRow&);
 struct AuditFilter {

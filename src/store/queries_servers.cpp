@@ -176,8 +176,8 @@ void insert(Transaction& tx, const QueueEntryRow& row) {
         {row.id, row.user, row.server, json::serialize(row.request), row.priority, row.enqueued});
 }
 
-void remove_queue_entry(Transaction& tx, std::int64_t id) {
-    tx.execute("delete from queue_entries where id = :id", {id});
+void remove_queue_entries(Transaction& tx, ServerId server) {
+    tx.execute("delete from queue_entries where server_id = :server", {server});
 }
 
 void insert(Transaction& tx, const UsageIntervalRow& row) {
@@ -194,6 +194,28 @@ void end_lease(Transaction& tx, const LeaseRow& row) {
         "update usage_intervals set end_at = :end_at, end_reason = :reason where lease_id = :id and end_at "
         "is null",
         {row.released_at, row.end_reason, row.id});
+}
+
+std::vector<UsageIntervalRow> usage_intervals(Transaction& tx, Timestamp since) {
+    std::vector<UsageIntervalRow> rows;
+    tx.query(
+        R"(select id, lease_id, device_uuid, user_id, share, begin_at, end_at, end_reason from usage_intervals
+           where end_at is null or end_at >= :since order by id)",
+        "iisidiis",
+        {since},
+        [&](const RowView& row) {
+            UsageIntervalRow interval;
+            interval.id = row.integer(0);
+            interval.lease = row.id<LeaseId>(1);
+            interval.device = DeviceUuid(row.text(2));
+            interval.user = row.optional_id<UserId>(3);
+            interval.share = row.real(4);
+            interval.begin = row.time(5);
+            interval.end = row.optional_time(6);
+            interval.end_reason = row.text(7);
+            rows.push_back(std::move(interval));
+        });
+    return rows;
 }
 
 void insert(Transaction& tx, const AuditRow& row) {

@@ -64,5 +64,7 @@ void list_of(Visitor& v, const Doc& doc, std::vector<T>& items, void (*describe_
 
 // describe_cull.cpp
 void describe_cull(Visitor& v, CullOptions& o);
+// describe_gpu.cpp
+void describe_gpu(Visitor& v, GpuOptions& o);
 
 }  // namespace berth::config

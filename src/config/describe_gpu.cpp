@@ -1,0 +1,88 @@
+#include "config/impl/items.hpp"
+
+namespace berth::config {
+namespace {
+
+constexpr std::int64_t kDay = 86400;
+constexpr std::int64_t kYear = 365 * kDay;
+
+void describe_device(Visitor& v, GpuDeviceOptions& o) {
+    v.field({"uuid", "The device's identity, as nvidia-smi -L prints it: GPU-… or MIG-…."}, &o.uuid);
+    v.field({"name", "What people call it."}, &o.name);
+    v.field({"memory", "Its memory."}, &o.memory);
+    v.field({"path", "Its device node, for docker.gpu_mode devices: /dev/nvidia0."}, &o.path);
+}
+
+void describe_queue(Visitor& v, GpuQueueOptions& o) {
+    v.field(
+        {"enabled",
+         "It waits in a queue, with its place and times, and starts by itself. Say false to refuse it "
+         "instead."},
+        &o.enabled);
+    v.field(
+        {.key = "longest_wait", .help = "A start that waited so long is given up.", .min = 1, .max = kYear},
+        &o.longest_wait);
+    v.field(
+        {.key = "age_max",
+         .help = "Who waited longer goes before everybody else of their class, whatever they had of late.",
+         .min = 60,
+         .max = kYear},
+        &o.age_max);
+    v.field(
+        {.key = "half_life",
+         .help = "GPU time counts half after so long when it is compared who had less of late.",
+         .min = 60,
+         .max = kYear},
+        &o.half_life);
+    v.field(
+        {.key = "reclaim_idle",
+         .help = "While somebody waits, a server that has not used its GPU, kernels or terminals for so long "
+                 "is warned (cull.warning) and stopped, and its GPU goes to who waits; 0: never.",
+         .max = kYear},
+        &o.reclaim_idle);
+}
+
+void describe_quota(Visitor& v, GpuQuota& o) {
+    v.field({"user", "Whose limit it is; *: each user's. Empty with a group."}, &o.user);
+    v.field({"group", "The group whose members together it holds."}, &o.group);
+    v.field({"model", "Counts only GPUs of this name; empty: all."}, &o.model);
+    v.field({.key = "gpus", .help = "GPUs at a time.", .max = 1024}, &o.gpus);
+    v.field({"gpu_hours", "GPU-hours within the window."}, &o.gpu_hours);
+    v.field(
+        {.key = "window", .help = "How far back gpu_hours counts.", .min = 3600, .max = kYear}, &o.window);
+    v.field({.key = "waiting", .help = "Starts in the queue at a time.", .max = 10000}, &o.waiting);
+}
+
+}  // namespace
+
+void describe_gpu(Visitor& v, GpuOptions& o) {
+    v.field({"agent", "Read the machine's devices by NVML."}, &o.agent);
+    v.field({"nvml_library", "The library the agent opens."}, &o.nvml_library);
+    v.field(
+        {.key = "oversubscription",
+         .help = "Leases one device may hold; 1 gives every device to one server alone.",
+         .min = 1,
+         .max = 1000},
+        &o.oversubscription);
+    list_of(
+        v,
+        {"devices", "Devices named by hand, for machines without NVML; joined with NVML's by UUID."},
+        o.devices,
+        describe_device);
+    v.field(
+        {.key = "poll_interval", .help = "How often the agent reads the devices.", .min = 1, .max = 3600},
+        &o.poll_interval);
+    v.field(
+        {.key = "facade_lease",
+         .help = "Time to live of leases taken through the allocator's REST interface.",
+         .min = 1,
+         .max = 30 * kDay},
+        &o.facade_lease);
+    v.field({"simulated", "The devices are simulated; every page says so."}, &o.simulated);
+    v.section({"queue", "What happens to a start for which no GPU is free."}, [&o](Visitor& i) {
+        describe_queue(i, o.queue);
+    });
+    list_of(v, {"quotas", "Limits on the GPUs of users and groups."}, o.quotas, describe_quota);
+}
+
+}  // namespace berth::config

@@ -1,0 +1,443 @@
+#include "hub/gpu_queue.hpp"
+
+#include "hub/culling.hpp"
+#include "hub/errors.hpp"
+#include "hub/servers.hpp"
+#include "obs/log.hpp"
+
+#include <algorithm>
+
+namespace berth::hub {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kPutBackPause = 5s;
+constexpr auto kEstimatesGood = 1s;
+constexpr auto kTick = 10s;
+
+gpu::SchedulerOptions scheduler_options(const config::Options& options) {
+    gpu::SchedulerOptions made;
+    made.default_length.reset();
+    made.age_max = options.gpu.queue.age_max;
+    made.reclaim_grace = options.cull.warning;
+    made.start_limit = 24h * 365;  // a start has its own deadlines, and ends in the reaper
+    made.external_limit = kAnyNumber;
+    made.fair_share.half_life = options.gpu.queue.half_life;
+    return made;
+}
+
+std::vector<gpu::QuotaRule> quota_rules(const config::Options& options) {
+    std::vector<gpu::QuotaRule> rules;
+    for (const auto& each : options.gpu.quotas) {
+        gpu::QuotaRule rule;
+        rule.scope = each.group.empty() ? gpu::QuotaScope::user : gpu::QuotaScope::group;
+        rule.name = each.group.empty() ? (each.user.empty() ? "*" : each.user) : each.group;
+        rule.devices = each.gpus;
+        rule.gpu_hours = each.gpu_hours;
+        rule.window = each.window;
+        rule.entries = each.waiting;
+        rule.model = each.model;
+        rules.push_back(std::move(rule));
+    }
+    return rules;
+}
+
+}  // namespace
+
+struct GpuQueue::Waiter {
+    Waiter(const asio::any_io_executor& executor, store::QueueEntryRow entry)
+        : row(std::move(entry)), changed(executor) {}
+
+    gpu::EntryId id() const { return static_cast<gpu::EntryId>(row.id); }
+
+    store::QueueEntryRow row;
+    std::optional<gpu::GrantAction> granted;
+    std::string refused;
+    std::optional<LeaseId> booking;
+    Notifier changed;
+};
+
+json::object stored_request(const GpuQueue::Ask& ask) {
+    json::object request;
+    request["gpus"] = ask.wish.count;
+    request["exclusive"] = ask.wish.sharing == gpu::Sharing::exclusive;
+    request["model"] = ask.wish.model;
+    request["min_memory"] = ask.wish.min_memory.count;
+    request["profile"] = ask.profile;
+    return request;
+}
+
+namespace {
+
+GpuQueue::Ask ask_of(const store::QueueEntryRow& row) {
+    GpuQueue::Ask ask;
+    ask.user = row.user;
+    ask.server = row.server;
+    ask.priority = row.priority;
+    if (const auto* request = row.request.if_object()) {
+        ask.wish.count = static_cast<std::uint32_t>(integer_at(*request, "gpus").value_or(1));
+        const auto* exclusive = request->if_contains("exclusive");
+        const bool shared = exclusive != nullptr && exclusive->is_bool() && !exclusive->get_bool();
+        ask.wish.sharing = shared ? gpu::Sharing::shared : gpu::Sharing::exclusive;
+        ask.wish.model = string_at(*request, "model").value_or("");
+        ask.wish.min_memory.count =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, integer_at(*request, "min_memory").value_or(0)));
+        ask.profile = string_at(*request, "profile").value_or("");
+    }
+    return ask;
+}
+
+}  // namespace
+
+GpuQueue::GpuQueue(Context& context)
+    : context_(context),
+      scheduler_(scheduler_options(context.options)),
+      changed_(context.scope.executor()) {
+    scheduler_.restore(gpu::RulesChanged{quota_rules(context.options)}, now_utc());
+    gpu::Leases::Watcher watcher;
+    watcher.lease = [this](LeaseId id) {
+        news_.insert(id);
+        changed_.notify_all();
+    };
+    watcher.devices = [this] {
+        devices_news_ = true;
+        changed_.notify_all();
+    };
+    context_.leases.watch(std::move(watcher));
+}
+
+GpuQueue::~GpuQueue() {
+    context_.leases.watch({});
+}
+
+void GpuQueue::restore(
+    const std::vector<store::QueueEntryRow>& entries, const std::vector<store::UsageIntervalRow>& usage) {
+    const auto now = now_utc();
+    for (const auto& interval : usage) {
+        if (!interval.user || !interval.end) continue;  // what still runs is charged by its lease
+        const std::chrono::duration<double> span = *interval.end - interval.begin;
+        const auto asker = asker_of(*interval.user);
+        scheduler_.restore_usage(*interval.user, asker.group(), span.count() * interval.share, *interval.end);
+    }
+    scheduler_.restore(gpu::DevicesChanged{scheduled_devices()}, now);
+    devices_news_ = false;
+    for (const auto& [id, row] : context_.leases.all())
+        take_news(id);
+    news_.clear();
+    for (const auto& row : entries) {
+        const auto server = context_.servers.find(row.server);
+        if (!server || !server->to_start() || server->lease) continue;
+        server->queued = row;
+        auto waiter = std::make_shared<Waiter>(context_.scope.executor(), row);
+        by_server_[number_of(row.server)] = waiter;
+        by_entry_[row.id] = waiter;
+        scheduler_.restore(gpu::Enqueue{request_of(ask_of(row), waiter->id(), row.enqueued)}, now);
+    }
+}
+
+gpu::Asker GpuQueue::asker_of(UserId id) const {
+    gpu::Asker asker;
+    asker.user = id;
+    const auto* user = context_.directory.find(id);
+    if (user == nullptr) return asker;
+    asker.name = user->name().value;
+    asker.groups = context_.directory.group_names_of(*user);
+    return asker;
+}
+
+std::optional<seconds> GpuQueue::length_of(UserId id, const std::string& profile) const {
+    const auto* user = context_.directory.find(id);
+    const auto groups =
+        user == nullptr ? std::vector<std::string>{} : context_.directory.group_names_of(*user);
+    const auto policy = policy_for(context_.options.cull, profile, groups);
+    if (policy.max_age.count() == 0) return std::nullopt;
+    return policy.max_age + policy.extension * policy.max_extensions;
+}
+
+gpu::QueueRequest GpuQueue::request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const {
+    gpu::QueueRequest request;
+    request.id = id;
+    request.asker = asker_of(ask.user);
+    request.wish = ask.wish;
+    request.priority = ask.priority;
+    request.length = length_of(ask.user, ask.profile);
+    request.enqueued = enqueued;
+    request.profile = ask.profile;
+    request.wait = true;  // the hub refuses by itself
+    return request;
+}
+
+gpu::Holding GpuQueue::holding_of(const store::LeaseRow& row) const {
+    gpu::Holding lease;
+    lease.id = row.id;
+    lease.devices = row.devices;
+    lease.sharing = row.exclusive ? gpu::Sharing::exclusive : gpu::Sharing::shared;
+    lease.begin = row.created;
+    lease.deadline = row.expires_at;
+    lease.started = row.state != store::LeaseState::reserved && row.state != store::LeaseState::bound;
+    if (!row.user) return lease;
+    lease.asker = asker_of(*row.user);
+    const auto server = row.server ? context_.servers.find(*row.server) : nullptr;
+    if (!server) return lease;
+    lease.profile = server->row.profile;
+    if (const auto length = length_of(*row.user, lease.profile)) lease.deadline = row.created + *length;
+    return lease;
+}
+
+std::vector<gpu::ScheduledDevice> GpuQueue::scheduled_devices() const {
+    std::vector<gpu::ScheduledDevice> devices;
+    for (const auto& status : context_.inventory.devices()) {
+        gpu::ScheduledDevice device;
+        device.uuid = status.row.uuid;
+        device.model = status.row.name;
+        device.memory.count = status.row.memory_bytes;
+        device.capacity = static_cast<std::uint32_t>(status.row.capacity);
+        device.eligible = status.eligible();
+        if (status.row.cordoned)
+            device.unavailable = "taken out by an administrator";
+        else if (!device.eligible)
+            device.unavailable = status.health_detail.empty() ? std::string(name_of(status.health))
+                                                              : status.health_detail;
+        device.by_name_only = status.facade_only;
+        if (status.reading) device.load_percent = status.reading->utilisation_percent.value_or(0);
+        devices.push_back(std::move(device));
+    }
+    for (const auto& use : context_.inventory.external()) {
+        for (const auto& uuid : use.devices) {
+            const auto at = std::find_if(
+                devices.begin(), devices.end(), [&](const auto& device) { return device.uuid == uuid; });
+            if (at != devices.end()) ++at->external;
+        }
+    }
+    return devices;
+}
+
+// A lease was made, moved on or ended, by whomever. Those of our own grants are told by confirm().
+void GpuQueue::take_news(LeaseId id) {
+    const auto now = now_utc();
+    const auto* row = context_.leases.find(id);
+    const auto& held = scheduler_.state().holdings;
+    const auto known = held.find(id);
+    if (row == nullptr) {
+        wanted_.erase(id);
+        if (known != held.end()) scheduler_.restore(gpu::LeaseEnded{id}, now);
+    } else if (known == held.end()) {
+        if (!confirming_.contains(id)) scheduler_.restore(gpu::LeaseKnown{holding_of(*row)}, now);
+    } else if (!known->second.started && row->state == store::LeaseState::active) {
+        scheduler_.restore(gpu::LeaseStarted{id}, now);
+    }
+}
+
+void GpuQueue::catch_up() {
+    if (std::exchange(devices_news_, false))
+        scheduler_.restore(gpu::DevicesChanged{scheduled_devices()}, now_utc());
+    for (const auto id : std::exchange(news_, {}))
+        take_news(id);
+    const auto now = std::chrono::steady_clock::now();
+    for (auto at = put_back_.begin(); at != put_back_.end();) {
+        if (at->first > now) {
+            ++at;
+            continue;
+        }
+        scheduler_.restore(gpu::GrantFailed{at->second, true}, now_utc());
+        at = put_back_.erase(at);
+    }
+    estimates_.reset();
+}
+
+void GpuQueue::apply(const gpu::Event& event) {
+    catch_up();
+    for (const auto& action : scheduler_.apply(event, now_utc()))
+        carry_out(action);
+    estimates_.reset();
+}
+
+void GpuQueue::carry_out(const gpu::Action& action) {
+    if (const auto* reclaim = std::get_if<gpu::ReclaimAction>(&action)) {
+        // Ends by age and by cancellation are the culler's and the reaper's.
+        if (reclaim->reason != gpu::ReclaimReason::idle) return;
+        log::info("gpu.reclaim_wanted", {{"lease", number_of(reclaim->lease)}});
+        wanted_.insert(reclaim->lease);
+        return;
+    }
+    const auto* grant = std::get_if<gpu::GrantAction>(&action);
+    const auto* reject = std::get_if<gpu::RejectAction>(&action);
+    const auto entry = grant != nullptr ? grant->entry : reject->entry;
+    const auto at = by_entry_.find(static_cast<std::int64_t>(entry));
+    if (at == by_entry_.end()) return;
+    if (grant != nullptr)
+        at->second->granted = *grant;
+    else
+        at->second->refused = reject->text;
+    at->second->changed.notify_all();
+}
+
+Result<GpuQueue::Place> GpuQueue::ask(const Ask& ask) {
+    const auto known = by_server_.find(number_of(ask.server));
+    auto waiter = known == by_server_.end() ? nullptr : known->second;
+    if (waiter && ask.earlier && waiter->row.id == ask.earlier->id) {
+        apply(gpu::Tick{});
+    } else {
+        if (waiter) give_up(waiter);
+        store::QueueEntryRow row;
+        row.id = ask.earlier ? ask.earlier->id : number_of(context_.ids.next<LeaseId>());
+        row.user = ask.user;
+        row.server = ask.server;
+        row.priority = ask.priority;
+        row.enqueued = ask.earlier ? ask.earlier->enqueued : now_utc();
+        row.request = stored_request(ask);
+        waiter = std::make_shared<Waiter>(context_.scope.executor(), std::move(row));
+        by_server_[number_of(ask.server)] = waiter;
+        by_entry_[waiter->row.id] = waiter;
+        apply(gpu::Enqueue{request_of(ask, waiter->id(), waiter->row.enqueued)});
+    }
+    Place place(this, waiter);
+    if (!waiter->refused.empty()) return Error{HubErrc::gpu_rule, waiter->refused};
+    return place;
+}
+
+void GpuQueue::give_up(const std::shared_ptr<Waiter>& waiter) {
+    by_entry_.erase(waiter->row.id);
+    const auto at = by_server_.find(number_of(waiter->row.server));
+    if (at != by_server_.end() && at->second == waiter) by_server_.erase(at);
+    std::erase_if(put_back_, [&](const auto& each) { return each.second == waiter->id(); });
+    if (waiter->booking) confirming_.erase(*waiter->booking);
+    const auto* entry = scheduler_.find(waiter->id());
+    if (entry == nullptr) return;
+    if (entry->granting)  // what was promised goes back
+        scheduler_.restore(gpu::GrantFailed{waiter->id(), false}, now_utc());
+    else
+        scheduler_.restore(gpu::Cancel{waiter->id()}, now_utc());
+    estimates_.reset();
+    changed_.notify_all();
+}
+
+void GpuQueue::forget(ServerId server) {
+    const auto at = by_server_.find(number_of(server));
+    if (at != by_server_.end()) give_up(std::shared_ptr(at->second));
+}
+
+GpuQueue::Place& GpuQueue::Place::operator=(Place&& other) noexcept {
+    if (this != &other) {
+        leave();
+        queue_ = std::exchange(other.queue_, nullptr);
+        waiter_ = std::move(other.waiter_);
+    }
+    return *this;
+}
+
+void GpuQueue::Place::leave() noexcept {
+    if (queue_ != nullptr && waiter_) std::exchange(queue_, nullptr)->give_up(waiter_);
+    waiter_.reset();
+}
+
+const gpu::GrantAction* GpuQueue::Place::granted() const {
+    return waiter_ && waiter_->granted ? &*waiter_->granted : nullptr;
+}
+
+const store::QueueEntryRow& GpuQueue::Place::row() const {
+    return waiter_->row;
+}
+
+awaitable<Result<void>> GpuQueue::Place::wait(Deadline deadline) {
+    const auto waiter = waiter_;
+    while (!waiter->granted && waiter->refused.empty()) {
+        const bool changed = co_await waiter->changed.wait_until(deadline);
+        if (!changed && deadline.passed())
+            co_return Error{
+                HubErrc::gpu_wait_over,
+                "No GPU came free for as long as a start may wait for one, so it was given up. Try again; the "
+                "administrator can raise gpu.queue.longest_wait."};
+    }
+    if (!waiter->refused.empty()) co_return Error{HubErrc::gpu_rule, waiter->refused};
+    co_return Result<void>{};
+}
+
+void GpuQueue::Place::confirm(LeaseId lease) && {
+    auto* queue = std::exchange(queue_, nullptr);
+    const auto waiter = std::exchange(waiter_, nullptr);
+    queue->by_entry_.erase(waiter->row.id);
+    queue->by_server_.erase(number_of(waiter->row.server));
+    const auto* row = queue->context_.leases.find(lease);
+    const auto deadline = row == nullptr ? std::nullopt : queue->holding_of(*row).deadline;
+    queue->scheduler_.restore(gpu::GrantConfirmed{waiter->id(), lease, deadline}, now_utc());
+    queue->confirming_.erase(lease);
+    queue->estimates_.reset();
+    queue->changed_.notify_all();
+}
+
+void GpuQueue::Place::booking(LeaseId lease) {
+    waiter_->booking = lease;
+    queue_->confirming_.insert(lease);
+}
+
+void GpuQueue::Place::put_back() {
+    waiter_->granted.reset();
+    if (const auto lease = std::exchange(waiter_->booking, std::nullopt)) queue_->confirming_.erase(*lease);
+    queue_->put_back_.emplace_back(std::chrono::steady_clock::now() + kPutBackPause, waiter_->id());
+}
+
+const std::vector<gpu::Estimate>& GpuQueue::estimates() const {
+    const auto now = std::chrono::steady_clock::now();
+    if (!estimates_ || now - estimates_->first > kEstimatesGood)
+        estimates_.emplace(now, scheduler_.estimates(now_utc()));
+    return estimates_->second;
+}
+
+std::vector<GpuQueue::Standing> GpuQueue::standings() const {
+    std::vector<Standing> all;
+    const auto& estimates = this->estimates();
+    for (const auto& estimate : estimates) {
+        const auto at = by_entry_.find(static_cast<std::int64_t>(estimate.entry));
+        if (at == by_entry_.end()) continue;
+        const auto& row = at->second->row;
+        const auto* entry = scheduler_.find(estimate.entry);
+        all.push_back(
+            {row.server,
+             row.user,
+             estimate,
+             estimates.size(),
+             entry == nullptr ? 0 : entry->request.wish.count,
+             row.enqueued});
+    }
+    return all;
+}
+
+std::optional<GpuQueue::Standing> GpuQueue::standing_of(ServerId server) const {
+    const auto at = by_server_.find(number_of(server));
+    if (at == by_server_.end() || at->second->granted) return std::nullopt;
+    for (auto& standing : standings()) {
+        if (standing.server == server) return standing;
+    }
+    return std::nullopt;
+}
+
+gpu::Why GpuQueue::why(const Ask& ask) const {
+    const auto at = by_server_.find(number_of(ask.server));
+    const bool waits = at != by_server_.end() && !at->second->granted;
+    const auto id = waits ? at->second->id() : gpu::EntryId{std::numeric_limits<std::int64_t>::max()};
+    return scheduler_.why(request_of(ask, id, now_utc()), now_utc());
+}
+
+void GpuQueue::mark_idle(LeaseId lease, bool idle) {
+    const auto& held = scheduler_.state().holdings;
+    const auto known = held.find(lease);
+    if (known == held.end() || known->second.reclaimable == idle) return;
+    if (!idle) wanted_.erase(lease);
+    apply(gpu::IdleMarked{lease, idle});
+}
+
+bool GpuQueue::is_wanted(LeaseId lease) const {
+    return wanted_.contains(lease) && scheduler_.waiting() > 0;
+}
+
+awaitable<> GpuQueue::run() {
+    for (;;) {
+        apply(gpu::Tick{});
+        if (news_.empty() && !devices_news_) (void)co_await changed_.wait_until(Deadline::in(kTick));
+    }
+}
+
+}  // namespace berth::hub

@@ -1,0 +1,138 @@
+// Who waits for GPUs: the hub's side of gpu::Scheduler. Every start that needs devices asks here; it gets
+// them, or a place in the queue with its times, or a refusal that names the rule. The scheduler decides,
+// gpu::Leases books, the store's row makes it durable; then the grant is confirmed here. What others do to
+// leases and devices (ends, adoptions, the façade, cordons) is taken from Leases' news. The rows of those who
+// wait are in the store, and a hub that starts puts them in again. Hub strand only.
+#pragma once
+
+#include "async/notifier.hpp"
+#include "gpu/scheduler.hpp"
+#include "hub/context.hpp"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace berth::hub {
+
+class GpuQueue {
+    struct Waiter;
+
+public:
+    explicit GpuQueue(Context& context);
+    GpuQueue(const GpuQueue&) = delete;
+    ~GpuQueue();
+
+    struct Ask {
+        UserId user{};
+        ServerId server{};
+        std::string profile;
+        std::int64_t priority = 0;
+        gpu::Wish wish;
+        bool wait = true;                                      // false: now or refused
+        std::optional<store::QueueEntryRow> earlier = std::nullopt;  // its place before a restart
+    };
+
+    // What one start was given or waits for. Destroying it before confirm() gives up both; so it must not
+    // outlive a start that ended. The queue must outlive it.
+    class Place {
+    public:
+        Place() = default;
+        Place(Place&& other) noexcept
+            : queue_(std::exchange(other.queue_, nullptr)), waiter_(std::move(other.waiter_)) {}
+        Place& operator=(Place&& other) noexcept;
+        ~Place() { leave(); }
+
+        explicit operator bool() const { return waiter_ != nullptr; }
+        // The devices that are this start's once they are booked and committed; null while it waits.
+        const gpu::GrantAction* granted() const;
+        // The row to commit with a start that waits.
+        const store::QueueEntryRow& row() const;
+        // Until it is granted. Errors: queue_timeout, refused (a rule changed).
+        awaitable<Result<void>> wait(Deadline deadline);
+        // The lease of that number is about to be booked for the grant.
+        void booking(LeaseId lease);
+        // The lease is durable and the entry's row is gone with it.
+        void confirm(LeaseId lease) &&;
+        // The lease could not be booked or committed: it waits on, in its old place, and is not granted again
+        // before a pause.
+        void put_back();
+
+    private:
+        friend class GpuQueue;
+        Place(GpuQueue* queue, std::shared_ptr<Waiter> waiter)
+            : queue_(queue), waiter_(std::move(waiter)) {}
+        void leave() noexcept;
+
+        GpuQueue* queue_ = nullptr;
+        std::shared_ptr<Waiter> waiter_;
+    };
+
+    // Takes over what the store holds; after Servers and Leases have it. `usage`: intervals of the last weeks.
+    void restore(
+        const std::vector<store::QueueEntryRow>& entries,
+        const std::vector<store::UsageIntervalRow>& usage);
+    // Errors: those of the scheduler's rules (HubErrc::gpu_rule), each naming the rule and what helps.
+    Result<Place> ask(const Ask& ask);
+    // The start it belonged to has ended.
+    void forget(ServerId server);
+
+    // Where a waiting start stands.
+    struct Standing {
+        ServerId server{};
+        UserId user{};
+        gpu::Estimate estimate;
+        std::size_t waiting = 0;  // all who wait
+        std::uint32_t gpus = 0;
+        Timestamp enqueued{};
+    };
+    std::optional<Standing> standing_of(ServerId server) const;
+    std::vector<Standing> standings() const;  // first to be served first
+    std::size_t waiting() const { return scheduler_.waiting(); }
+    // What would happen to this start now, device by device.
+    gpu::Why why(const Ask& ask) const;
+
+    // Its holder has not worked with it for long enough, or works again.
+    void mark_idle(LeaseId lease, bool idle);
+    // Somebody waits, and is to get the devices of this idle lease.
+    bool is_wanted(LeaseId lease) const;
+
+    // Follows leases, devices and time for ever.
+    awaitable<> run();
+    const gpu::Scheduler& scheduler() const { return scheduler_; }
+
+private:
+    gpu::Asker asker_of(UserId user) const;
+    gpu::QueueRequest request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const;
+    std::optional<seconds> length_of(UserId user, const std::string& profile) const;
+    gpu::Holding holding_of(const store::LeaseRow& row) const;
+    std::vector<gpu::ScheduledDevice> scheduled_devices() const;
+    void catch_up();
+    void take_news(LeaseId lease);
+    void apply(const gpu::Event& event);
+    void carry_out(const gpu::Action& action);
+    void give_up(const std::shared_ptr<Waiter>& waiter);
+    const std::vector<gpu::Estimate>& estimates() const;
+
+    Context& context_;
+    gpu::Scheduler scheduler_;
+    std::unordered_map<std::int64_t, std::shared_ptr<Waiter>> by_server_;
+    std::unordered_map<std::int64_t, std::shared_ptr<Waiter>> by_entry_;
+    std::set<LeaseId> news_;     // leases that changed since the last catch_up()
+    bool devices_news_ = true;
+    std::set<LeaseId> confirming_;  // booked for a grant, and not durable yet
+    std::set<LeaseId> wanted_;   // idle ones that somebody is to get
+    std::vector<std::pair<std::chrono::steady_clock::time_point, gpu::EntryId>> put_back_;
+    Notifier changed_;
+    mutable std::optional<std::pair<std::chrono::steady_clock::time_point, std::vector<gpu::Estimate>>>
+        estimates_;
+};
+
+// What is stored of a request, and read again after a restart.
+json::object stored_request(const GpuQueue::Ask& ask);
+
+}  // namespace berth::hub
