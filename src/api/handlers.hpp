@@ -71,6 +71,10 @@ BERTH_HANDLER(post_proxy);
 BERTH_HANDLER(get_authorize);
 BERTH_HANDLER(post_authorize);
 BERTH_HANDLER(post_oauth_token);
+// gpu_queue.cpp
+BERTH_HANDLER(get_gpu_queue);
+BERTH_HANDLER(post_gpu_simulate);
+BERTH_HANDLER(get_gpu_usage);
 // gpus.cpp
 BERTH_HANDLER(get_gpus);
 BERTH_HANDLER(put_cordon);

@@ -34,10 +34,28 @@ json::value reason_for(const config::Profile& profile, const Free& free) {
         " GPUs are free; this needs " + std::to_string(profile.gpus) + ".");
 }
 
-json::object profile_model(const Dependencies& hub, const config::Profile& profile, bool allowed) {
+// When it would start for them, if it had to wait; null when it starts at once, or never.
+json::value wait_for(const Dependencies& hub, const ServerKey& key, const config::Profile& profile) {
+    if (profile.gpus == 0 || !hub.options.gpu.queue.enabled) return nullptr;
+    const auto ask = hub.start.gpu_request(key, json::object{{"profile", profile.name}});
+    if (!ask) return nullptr;
+    const auto why = hub.start.gpu_queue().why(*ask);
+    if (why.starts_now || !why.refusal.empty()) return nullptr;
+    json::object wait;
+    wait["position"] = why.estimate.position;
+    wait["latest_start"] = or_null(why.estimate.latest_start);
+    wait["likely_start"] = or_null(why.estimate.likely_start);
+    wait["held_back_by"] = why.quota.empty() ? json::value(nullptr) : json::value(why.quota);
+    return wait;
+}
+
+json::object profile_model(
+    const Dependencies& hub, const ServerKey& key, const config::Profile& profile, bool allowed) {
     const Free free = free_now(hub, profile);
+    auto wait = allowed ? wait_for(hub, key, profile) : json::value(nullptr);
     json::object available;
-    available["fits"] = profile.gpus <= free.devices;
+    available["fits"] = profile.gpus <= free.devices && wait.is_null();
+    available["wait"] = std::move(wait);
     available["free_gpus"] = free.devices;
     available["total_gpus"] = free.total;
     available["reason"] = reason_for(profile, free);
@@ -68,7 +86,7 @@ awaitable<Result<http::Response>> get_profiles(Dependencies& hub, Call& call) {
     const auto groups = hub.directory.group_names_of(*user);
     json::array models;
     for (const auto& profile : hub.start.profiles()) {
-        models.emplace_back(profile_model(hub, profile, hub::may_use(profile, groups)));
+        models.emplace_back(profile_model(hub, key, profile, hub::may_use(profile, groups)));
     }
     co_return http::Response::json(200, models);
 }

@@ -52,7 +52,7 @@ TEST_F(StartServerTest, GivesEachItsOwnDeviceAndRefusesTheThirdWithNames) {
     EXPECT_TRUE(*hub.wait_started(kAnn));
     EXPECT_TRUE(*hub.wait_started(kBob));
     EXPECT_NE(hub.servers->find(kAnn)->devices, hub.servers->find(kBob)->devices);
-    const auto refused = hub.begin(kEve);
+    const auto refused = hub.begin(kEve, json::object{{"wait", false}});
     ASSERT_FALSE(refused);
     EXPECT_TRUE(refused.error().is(gpu::DeviceErrc::none_free)) << refused.error().message;
     EXPECT_NE(refused.error().message.find("ann"), std::string::npos) << refused.error().message;

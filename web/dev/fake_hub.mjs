@@ -43,15 +43,21 @@ export const gpus = () => ({ simulated: true, stale: false, stale_since: null, o
   device(3, { cordoned: true, index: null, name: devices[3], free: 2, memory_bytes: null, used_memory_bytes: null, utilization_percent: null,
     external: ["python3, process 4711 of dana"] })] });
 
+const queue = { enabled: true, waiting: [
+  { position: 1, user: "eve", server: "", gpus: 1, since: minutes(12), latest_start: minutes(-240), likely_start: minutes(-35), held_back_by: null },
+  { position: 2, user: "dana", server: "sweep", gpus: 2, since: minutes(3), latest_start: null, likely_start: minutes(-130), held_back_by: null }] };
+
 const profile = (name, title, text, gpus_, most, fits, reason, more = {}) => ({ name, display_name: title, description: text,
   image: `lab/${name}:2025.11`, gpus: gpus_, max_gpus: most, cpus: 8, memory_bytes: 32 * 2 ** 30, allowed: true,
-  available: { fits, free_gpus: Math.min(2, most), total_gpus: 4, reason }, ...more });
+  available: { fits, free_gpus: Math.min(2, most), total_gpus: 4, reason, wait: null }, ...more });
 export const profiles = [
   profile("pytorch", "PyTorch", "JupyterLab with PyTorch 2.9 and CUDA 13. The usual choice.", 1, 4, true, null),
   profile("cpu", "No GPU", "For writing, plotting and preparing data.", 0, 0, true, null,
-    { cpus: 4, memory_bytes: 8 * 2 ** 30, available: { fits: true, free_gpus: 0, total_gpus: 4, reason: null } }),
+    { cpus: 4, memory_bytes: 8 * 2 ** 30, available: { fits: true, free_gpus: 0, total_gpus: 4, reason: null, wait: null } }),
   profile("node", "Whole machine", "All four GPUs, alone. For long runs at night.", 4, 4, false,
-    "Needs 4 GPUs; 2 are free. The next is likely free when bob’s server stops.", { cpus: 64, memory_bytes: 512 * 2 ** 30 }),
+    "Only 2 of 4 GPUs are free; this needs 4.", { cpus: 64, memory_bytes: 512 * 2 ** 30,
+    available: { fits: false, free_gpus: 2, total_gpus: 4, reason: "Only 2 of 4 GPUs are free; this needs 4.",
+      wait: { position: 2, latest_start: null, likely_start: minutes(-95), held_back_by: null } } }),
   profile("licensed", "Simulation suite", "Licensed for the fluids group.", 1, 1, false, null, { allowed: false })];
 
 let tokens = [
@@ -127,6 +133,7 @@ function listUsers(query) {
 export function answer(method, parts, query, body, response) {
   const [kind, who, what, which = ""] = parts;
   const user = users.get(who);
+  if (kind === "berth" && who === "gpu") return { status: 200, body: queue };
   if (kind === "berth" && who === "gpus") return { status: 200, body: gpus() };
   if (kind === "berth" && who === "profiles") return { status: 200, body: profiles };
   if (kind === "berth" && who === "users") {

@@ -92,7 +92,7 @@
     for (const profile of profiles.filter((each) => each.allowed)) {
       const option = element("option", profile.display_name);
       option.value = profile.name;
-      option.disabled = !profile.available.fits;
+      option.disabled = !profile.available.fits && !profile.available.wait;
       select.append(option);
     }
     actions.replaceChildren(select, button("Start", start));

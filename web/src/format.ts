@@ -1,6 +1,7 @@
 // Numbers and times as people read them, in the browser's own language settings.
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const steps: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 31536000],
   ["month", 2592000],
@@ -17,6 +18,14 @@ export function ago(time: string | null | undefined, now = Date.now()): string {
     if (Math.abs(seconds) >= length) return relative.format(Math.round(seconds / length), unit);
   }
   return "just now";
+}
+
+// "today 14:30", for a moment to come: the time of day alone when it is near.
+export function soon(time: string, now = Date.now()): string {
+  const at = Date.parse(time);
+  if (at - now < 90_000) return "in a minute";
+  if (at - now < 7_200_000) return `in about ${Math.round((at - now) / 60_000)} min`;
+  return at - now < 43_200_000 ? `at ${clock.format(new Date(time))}` : exactly(time);
 }
 
 export const exactly = (time: string | null | undefined): string => (time ? absolute.format(new Date(time)) : "");

@@ -1,7 +1,7 @@
 // The hub's JSON (hub-protocol §7.3, §9.1, §11.2) and Berth's own resources below api/berth/.
 export interface EndingModel {
   at: string;
-  because: "idle" | "max_age";
+  because: "idle" | "max_age" | "reclaim";
   seconds_left: number;
   extensions_left: number;
   extension_seconds: number;
@@ -74,7 +74,33 @@ export interface ProfileModel {
   cpus: number | null;
   memory_bytes: number | null;
   allowed: boolean;
-  available: { fits: boolean; free_gpus: number; total_gpus: number; reason: string | null };
+  available: {
+    fits: boolean;
+    free_gpus: number;
+    total_gpus: number;
+    reason: string | null;
+    wait: WaitModel | null;  // it would not start now, but could wait
+  };
+}
+
+// A place in the queue for GPUs, taken or offered.
+export interface WaitModel {
+  position: number;
+  latest_start: string | null;
+  likely_start: string | null;
+  held_back_by: string | null;
+}
+
+export interface QueueEntryModel extends WaitModel {
+  user: string | null;
+  server: string | null;
+  gpus: number;
+  since: string;
+}
+
+export interface QueueModel {
+  enabled: boolean;
+  waiting: QueueEntryModel[];
 }
 
 export interface LeaseModel {
@@ -111,7 +137,8 @@ export interface GpusModel {
 }
 
 export interface ProgressEvent {
-  position?: number;  // in the line of starts, while this one waits for its turn
+  position?: number;  // in the line of starts or the queue for GPUs, while this one waits
+  waits_for?: "gpu";
   progress?: number;
   message?: string;
   ready?: boolean;

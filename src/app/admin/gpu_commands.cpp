@@ -10,6 +10,10 @@ namespace {
 struct Flags {
     std::string uuid;
     std::string lease;
+    std::string user;
+    std::string profile;
+    std::string by = "user";
+    std::string from;
 };
 
 std::string holders(const json::value& device) {
@@ -88,12 +92,95 @@ Result<void> release(const HubClient& hub, const Flags& flags, bool as_json) {
         as_json);
 }
 
+std::string start_of(const json::value& entry) {
+    const auto latest = time_cell(entry, "latest_start");
+    const auto likely = time_cell(entry, "likely_start");
+    if (likely.empty()) return latest.empty() ? "nobody knows" : latest;
+    return latest.empty() || latest == likely ? likely : likely + " (at the latest " + latest + ")";
+}
+
+Result<void> list_queue(const HubClient& hub, const Flags&, bool as_json) {
+    BERTH_TRY(const auto queue, hub.get("/berth/gpu/queue"));
+    if (as_json) {
+        print_json(queue);
+        return {};
+    }
+    Table table({"POSITION", "USER", "SERVER", "GPUS", "SINCE", "PROBABLY STARTS", "HELD BACK BY"});
+    const auto* waiting = queue.is_object() ? array_at(queue.get_object(), "waiting") : nullptr;
+    for (const auto& entry : waiting ? *waiting : json::array{})
+        table.add(
+            {cell(entry, "position"),
+             cell(entry, "user"),
+             cell(entry, "server"),
+             cell(entry, "gpus"),
+             time_cell(entry, "since"),
+             start_of(entry),
+             cell(entry, "held_back_by")});
+    table.print("Nobody waits for a GPU.");
+    return {};
+}
+
+Result<void> explain(const HubClient& hub, const Flags& flags, bool as_json) {
+    json::object options;
+    if (!flags.profile.empty()) options["profile"] = flags.profile;
+    const json::object body{{"user", flags.user}, {"options", options}};
+    BERTH_TRY(const auto answer, hub.send(http::Method::post, "/berth/gpu/simulate", body));
+    if (as_json) {
+        print_json(answer);
+        return {};
+    }
+    const auto refusal = cell(answer, "refusal");
+    const auto rule = cell(answer, "held_back_by");
+    if (!refusal.empty())
+        std::cout << "It can never start as it is: " << refusal << "\n";
+    else if (is_true(answer, "starts_now"))
+        std::cout << "It would start now.\n";
+    else
+        std::cout << "Position " << cell(answer, "position") << "; starts: " << start_of(answer) << "\n";
+    if (!rule.empty()) std::cout << "Held back by " << rule << "\n";
+    Table table({"GPU", "NAME", "", "FREE AT"});
+    const auto* devices = array_at(answer.as_object(), "devices");
+    for (const auto& device : devices ? *devices : json::array{})
+        table.add(
+            {cell(device, "uuid"), cell(device, "name"), cell(device, "text"), time_cell(device, "free_at")});
+    table.print("");
+    const auto* helps = array_at(answer.as_object(), "helps");
+    for (const auto& sentence : helps ? *helps : json::array{})
+        std::cout << printable(std::string(sentence.as_string())) << "\n";
+    return {};
+}
+
+Result<void> usage(const HubClient& hub, const Flags& flags, bool as_json) {
+    const auto path = "/berth/gpu/usage?by=" + segment(flags.by) +
+                      (flags.from.empty() ? "" : "&from=" + segment(flags.from));
+    BERTH_TRY(const auto answer, hub.get(path));
+    if (as_json) {
+        print_json(answer);
+        return {};
+    }
+    Table table({flags.by, "GPU-HOURS", "LEASES"});
+    const auto* rows = answer.is_object() ? array_at(answer.get_object(), "rows") : nullptr;
+    for (const auto& row : rows ? *rows : json::array{})
+        table.add({cell(row, flags.by), cell(row, "gpu_hours"), cell(row, "intervals")});
+    table.print("Nobody has held a GPU in that time.");
+    return {};
+}
+
 }  // namespace
 
 void add_gpu_commands(CLI::App& app, AdminCommands& commands) {
     auto flags = std::make_shared<Flags>();
     auto* group = add_group(app, "gpu", "Who holds which GPU; cordon a GPU; end a lease");
     add_command<Flags>(*group, "list", "List GPUs and who holds them", commands, flags, list_gpus);
+    add_command<Flags>(*group, "queue", "Who waits for a GPU, and until when", commands, flags, list_queue);
+    auto* why = add_command<Flags>(
+        *group, "why", "What a start of this user would meet now, GPU by GPU", commands, flags, explain);
+    why->add_option("USER", flags->user)->required();
+    why->add_option("--profile", flags->profile, "The profile; their default when not given");
+    auto* used = add_command<Flags>(
+        *group, "usage", "GPU-hours held in the last 30 days", commands, flags, usage);
+    used->add_option("--by", flags->by, "user, group, model or gpu");
+    used->add_option("--from", flags->from, "Since this time: 2026-01-31T12:00:00Z");
     add_command<Flags>(*group, "cordon", "Give this GPU to nobody else", commands, flags, cordon)
         ->add_option("UUID", flags->uuid)
         ->required();

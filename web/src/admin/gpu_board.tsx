@@ -1,7 +1,7 @@
 import { api } from "../api";
-import { ago, bytes, count, lasting } from "../format";
+import { ago, bytes, count, lasting, soon } from "../format";
 import { useLive, useNow } from "../live";
-import type { DeviceModel, LeaseModel } from "../models";
+import type { DeviceModel, LeaseModel, QueueEntryModel } from "../models";
 import { Loading, Meter, Note } from "../parts/parts";
 import { modelOf, placeOf } from "../servers";
 
@@ -80,9 +80,43 @@ function Device({ device, now }: { device: DeviceModel; now: number }) {
   );
 }
 
-// Who holds what, and what the devices do: live.
+function startOf(entry: QueueEntryModel, now: number): string {
+  const { likely_start: likely, latest_start: latest } = entry;
+  if (entry.held_back_by !== null) return entry.held_back_by;
+  if (likely === null) return latest === null ? "when somebody stops" : `${soon(latest, now)} at the latest`;
+  return latest === null || latest === likely ? soon(likely, now) : `${soon(likely, now)}, ${soon(latest, now)} at the latest`;
+}
+
+// Who waits, first to be served first.
+function Queue({ entries, now }: { entries: readonly QueueEntryModel[]; now: number }) {
+  if (entries.length === 0) return null;
+  return (
+    <section class="stack-s" aria-labelledby="queue-title">
+      <h2 id="queue-title">Waiting for a GPU</h2>
+      <div class="card table-box">
+        <table>
+          <thead><tr><th>Place</th><th>Who</th><th>GPUs</th><th>Since</th><th>Starts</th></tr></thead>
+          <tbody>
+            {entries.map((entry) => (
+              <tr key={entry.position}>
+                <td class="num">{entry.position}</td>
+                <td>{entry.user === null ? "Somebody else" : entry.server ? `${entry.user} / ${entry.server}` : entry.user}</td>
+                <td class="num">{entry.gpus}</td>
+                <td class="num nowrap">{ago(entry.since, now)}</td>
+                <td>{startOf(entry, now)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+// Who holds what, who waits, and what the devices do: live.
 export function GpuBoard() {
   const gpus = useLive(api.gpus, 3000);
+  const queue = useLive(api.gpuQueue, 3000);
   const now = useNow(10000);
   if (gpus.value === undefined) return <Loading error={gpus.error} />;
   const { devices, simulated, stale, stale_since: since, oversubscription } = gpus.value;
@@ -110,6 +144,7 @@ export function GpuBoard() {
           <ul class="board" aria-label="GPUs">
             {devices.map((device) => <Device key={device.uuid} device={device} now={now} />)}
           </ul>
+          <Queue entries={queue.value?.waiting ?? []} now={now} />
         </>
       )}
     </div>

@@ -10,6 +10,7 @@ import { labelOf } from "../servers";
 const reasons: Record<EndingModel["because"], string> = {
   idle: "nothing has been done in it for a while",
   max_age: "it has run for as long as it may",
+  reclaim: "its GPU has not been used for a while, and somebody waits for one",
 };
 
 interface EndingProps {

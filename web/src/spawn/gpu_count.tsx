@@ -8,6 +8,8 @@ interface GpuCountProps {
 
 // How many GPUs: as many as the profile allows, those that cannot be had now switched off.
 export function GpuCount({ profile, value, onChange }: GpuCountProps) {
+  const { free_gpus: free, total_gpus: total, wait } = profile.available;
+  const most = wait === null ? free : total;
   const choices = Array.from({ length: profile.max_gpus - profile.gpus + 1 }, (_, step) => profile.gpus + step);
   if (choices.length < 2) return null;
   return (
@@ -18,7 +20,7 @@ export function GpuCount({ profile, value, onChange }: GpuCountProps) {
         {choices.map((choice) => (
           <label key={choice}>
             <input type="radio" name="gpus" value={choice} checked={choice === value}
-              disabled={choice > profile.available.free_gpus} onChange={() => onChange(choice)} />
+              disabled={choice > most} onChange={() => onChange(choice)} />
             <span class="num">{choice}</span>
           </label>
         ))}

@@ -110,6 +110,11 @@ export function Pending({ owner, name, title, refusal }: PendingProps) {
         </div>
       )}
       {progress.steps.length > 0 && phase !== "idle" && phase !== "stopping" && <Steps steps={progress.steps} progress={progress} />}
+      {phase === "going" && progress.steps.at(-1)?.waits === "gpu" && (
+        <Note tone="info">
+          You can close this page: your place stays, and the server starts by itself when a GPU is free. Stop gives it up.
+        </Note>
+      )}
       {phase === "failed" && <Failed failure={failure ?? ""} log={progress.log} />}
       {phase === "stopping" && (progress.delayed ? <Note tone="warning">{progress.delayed}</Note> : <span class="spinner" />)}
       {phase === "idle" && <p class="lead">The server is not running. Start it when you are ready.</p>}

@@ -1,13 +1,25 @@
-import { bytes, count } from "../format";
+import { bytes, count, soon } from "../format";
 import type { ProfileModel } from "../models";
 import { Fact } from "../parts/parts";
 
-export const canStart = (profile: ProfileModel): boolean => profile.allowed && profile.available.fits;
+export const mustWait = (profile: ProfileModel): boolean => !profile.available.fits && profile.available.wait !== null;
+export const canStart = (profile: ProfileModel): boolean =>
+  profile.allowed && (profile.available.fits || profile.available.wait !== null);
 
 function whyNot(profile: ProfileModel): string | undefined {
   if (!profile.allowed) return "Your groups may not use this profile. Ask an administrator.";
-  if (!profile.available.fits) return profile.available.reason ?? "Nothing that fits is free now.";
+  if (!canStart(profile)) return profile.available.reason ?? "Nothing that fits is free now.";
   return undefined;
+}
+
+// What waiting would mean: the place, and when it starts as far as anybody knows.
+function waiting(profile: ProfileModel): string | undefined {
+  const wait = profile.available.wait;
+  if (!profile.allowed || profile.available.fits || wait === null) return undefined;
+  const reason = wait.held_back_by ?? profile.available.reason ?? "Others are waiting for the free GPUs.";
+  const start = wait.likely_start ?? wait.latest_start;
+  const when = start === null ? "" : `, and it probably starts ${soon(start)}`;
+  return `${reason.replace(/\.?$/, ".")} You would be number ${wait.position} in the queue${when}.`;
 }
 
 function Availability({ profile }: { profile: ProfileModel }) {
@@ -26,6 +38,7 @@ interface CardProps {
 
 export function ProfileCard({ profile, chosen, onChoose }: CardProps) {
   const why = whyNot(profile);
+  const note = why ?? waiting(profile);
   const id = `profile-${profile.name}`;
   return (
     <label class={`profile${why === undefined ? "" : " profile-off"}`}>
@@ -45,7 +58,7 @@ export function ProfileCard({ profile, chosen, onChoose }: CardProps) {
           {profile.memory_bytes !== null && <Fact icon="memory">{bytes(profile.memory_bytes)}</Fact>}
           {profile.image !== "" && <Fact icon="box" title="Image"><code>{profile.image}</code></Fact>}
         </div>
-        {why !== undefined && <p class="profile-why">{why}</p>}
+        {note !== undefined && <p class="profile-why">{note}</p>}
       </div>
     </label>
   );

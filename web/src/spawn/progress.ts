@@ -7,7 +7,7 @@ import { failureParts } from "../servers";
 export interface Step {
   text: string;
   at: number;
-  waits?: boolean;  // tells a position in the line; the next position takes its place
+  waits?: "turn" | "gpu";  // tells a position in the line; the next position takes its place
 }
 
 export interface Progress {
@@ -38,7 +38,7 @@ export function after(progress: Progress, event: ProgressEvent, now = Date.now()
   const headline = event.message ?? "";
   const last = progress.steps[progress.steps.length - 1];
   if (headline === "" || last?.text === headline) return { ...progress, percent };
-  const waits = event.position !== undefined;
+  const waits = event.position === undefined ? undefined : event.waits_for ?? "turn";
   const before = waits && last?.waits ? progress.steps.slice(0, -1) : progress.steps;
   return { ...progress, percent, steps: [...before, { text: headline, at: waits && last?.waits ? last.at : now, waits }] };
 }

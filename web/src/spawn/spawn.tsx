@@ -7,7 +7,7 @@ import { Icon } from "../parts/icons";
 import { Loading, Note } from "../parts/parts";
 import { GpuCount } from "./gpu_count";
 import { Pending } from "./pending";
-import { ProfileCard, canStart } from "./profile_card";
+import { ProfileCard, canStart, mustWait } from "./profile_card";
 
 const owner = page.data.user ?? me;
 const name = page.data.server_name ?? "";
@@ -26,7 +26,8 @@ function effective(profiles: readonly ProfileModel[], wish: Choice | undefined):
   const wished = profiles.find((each) => each.name === wish?.profile && canStart(each));
   const profile = wished ?? profiles.find(canStart);
   if (profile === undefined) return undefined;
-  const most = Math.min(profile.max_gpus, Math.max(profile.gpus, profile.available.free_gpus));
+  const { free_gpus: free, total_gpus: total, wait } = profile.available;
+  const most = Math.min(profile.max_gpus, Math.max(profile.gpus, wait === null ? free : total));
   const gpus = wished && wish ? Math.min(wish.gpus, most) : profile.gpus;
   return { profile: profile.name, gpus };
 }
@@ -84,7 +85,8 @@ export function Spawn() {
           <GpuCount profile={chosen} value={choice.gpus} onChange={(gpus) => setWish({ profile: chosen.name, gpus })} />
         )}
         <button type="submit" id="start" class="btn btn-primary" disabled={choice === undefined || sent !== "no"}>
-          {sent === "asked" ? <span class="spinner" /> : <Icon name="play" />}Start
+          {sent === "asked" ? <span class="spinner" /> : <Icon name="play" />}
+          {chosen && choice && (mustWait(chosen) || choice.gpus > chosen.available.free_gpus) ? "Wait for a GPU" : "Start"}
         </button>
       </div>
     </form>

@@ -1,0 +1,212 @@
+// Starts for which no GPU is free: they wait with a place, start by themselves, and outlive the hub.
+#include "hub/cull.hpp"
+#include "hub/test_hub.hpp"
+#include "store/queries.hpp"
+
+namespace berth::hub {
+namespace {
+
+using namespace std::chrono_literals;
+using spawn::doubles::MemorySpawner;
+using test::options_with_gpus;
+using test::TestHub;
+
+const ServerKey kAnn{UserName("ann"), ServerName("")};
+const ServerKey kBob{UserName("bob"), ServerName("")};
+const ServerKey kEve{UserName("eve"), ServerName("")};
+
+struct GpuQueueTest : testing::Test {
+    config::Options options = options_with_gpus({"GPU-a"});
+    std::optional<TestHub> hub;
+    std::shared_ptr<MemorySpawner> spawner;
+
+    void open() {
+        const std::string folder = hub ? hub->dir : "";
+        hub.emplace(options, folder);
+        const auto running = spawner;
+        spawner = std::make_shared<MemorySpawner>(hub->io.get_executor());
+        hub->open(spawner);
+        spawner->url = hub->notebook_url();
+        for (const auto& key : {kAnn, kBob, kEve})
+            hub->add_user(key.user.value);
+    }
+    ~GpuQueueTest() override {
+        if (!hub) return;
+        if (hub->store) hub->close();
+        std::filesystem::remove_all(hub->dir);
+    }
+    std::uint32_t position(const ServerKey& key) {
+        const auto server = hub->servers->find(key);
+        const auto standing = server ? hub->gpus->standing_of(server->row.id) : std::nullopt;
+        return standing ? standing->estimate.position : 0;
+    }
+    std::size_t stored_entries() { return hub->store->load()->queue.size(); }
+    void stop(const ServerKey& key) {
+        ASSERT_TRUE(hub->run(hub->stop->begin(hub->permit(key), key)));
+        ASSERT_TRUE(hub->wait_gone(key));
+    }
+    std::size_t leases_of(const ServerKey& key) {
+        return hub->leases->of_user(hub->directory->find(key.user)->id()).size();
+    }
+};
+
+TEST_F(GpuQueueTest, TheSecondWaitsAndStartsWhenTheFirstIsGone) {
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    ASSERT_TRUE(*hub->wait_started(kAnn));
+    ASSERT_TRUE(hub->begin(kBob));
+    EXPECT_EQ(position(kBob), 1U);
+    EXPECT_EQ(hub->servers->find(kBob)->pending(), "spawn");
+    EXPECT_EQ(stored_entries(), 1U);
+    hub->settle(30ms);
+    EXPECT_EQ(spawner->running(), 1U) << "it started without a device";
+    EXPECT_EQ(leases_of(kBob), 0U);
+    stop(kAnn);
+    EXPECT_TRUE(*hub->wait_started(kBob));
+    EXPECT_EQ(position(kBob), 0U);
+    EXPECT_EQ(leases_of(kBob), 1U);
+    EXPECT_EQ(hub->servers->find(kBob)->devices, std::vector{DeviceUuid("GPU-a")});
+    EXPECT_EQ(stored_entries(), 0U);
+}
+
+TEST_F(GpuQueueTest, WhoDoesNotWaitIsRefusedWithTheHolders) {
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    const auto refused = hub->begin(kBob, json::object{{"profile", "gpu"}, {"wait", false}});
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(gpu::DeviceErrc::none_free)) << refused.error().message;
+    EXPECT_NE(refused.error().message.find("ann"), std::string::npos) << refused.error().message;
+    EXPECT_EQ(hub->gpus->waiting(), 0U);
+    EXPECT_EQ(stored_entries(), 0U);
+}
+
+TEST_F(GpuQueueTest, NobodyOvertakesWhoWaits) {
+    options = options_with_gpus({"GPU-a", "GPU-b"});
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    ASSERT_TRUE(hub->begin(kBob, json::object{{"profile", "gpu"}, {"gpus", 2}}));
+    EXPECT_EQ(position(kBob), 1U);
+    // One is free, but Bob is to get both; Eve would keep him from it for as long as she likes.
+    const auto refused = hub->begin(kEve, json::object{{"profile", "gpu"}, {"wait", false}});
+    if (!refused) EXPECT_NE(refused.error().message.find("wait"), std::string::npos) << refused.error().message;
+    EXPECT_EQ(position(kBob), 1U);
+}
+
+TEST_F(GpuQueueTest, CancelledWhileItWaitsItLeavesNothing) {
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    ASSERT_TRUE(hub->begin(kBob));
+    ASSERT_TRUE(hub->begin(kEve));
+    stop(kBob);
+    EXPECT_EQ(stored_entries(), 1U);
+    EXPECT_EQ(position(kEve), 1U);
+    ASSERT_TRUE(*hub->wait_started(kAnn));
+    stop(kAnn);
+    EXPECT_TRUE(*hub->wait_started(kEve));
+    EXPECT_EQ(leases_of(kBob), 0U);
+}
+
+TEST_F(GpuQueueTest, TheQueueOutlivesTheHub) {
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    ASSERT_TRUE(*hub->wait_started(kAnn));
+    ASSERT_TRUE(hub->begin(kEve));
+    ASSERT_TRUE(hub->begin(kBob));
+    hub->close();
+    open();
+    EXPECT_EQ(position(kEve), 1U) << "before anything was taken up";
+    EXPECT_EQ(position(kBob), 2U);
+    ASSERT_TRUE(hub->run(hub->reconcile->once()));  // nothing of Ann's runs any more
+    ASSERT_TRUE(hub->wait_gone(kAnn));
+    EXPECT_TRUE(*hub->wait_started(kEve));
+    EXPECT_EQ(position(kBob), 1U);
+    EXPECT_EQ(stored_entries(), 1U);
+    stop(kEve);
+    EXPECT_TRUE(*hub->wait_started(kBob));
+}
+
+TEST_F(GpuQueueTest, ACommitThatFailsGivesThePlaceBack) {
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    ASSERT_TRUE(*hub->wait_started(kAnn));
+    hub->store->close();
+    EXPECT_FALSE(hub->begin(kBob));
+    EXPECT_EQ(hub->gpus->waiting(), 0U);
+}
+
+TEST_F(GpuQueueTest, AQuotaKeepsBackAndNamesItself) {
+    options = options_with_gpus({"GPU-a", "GPU-b"});
+    options.gpu.quotas.push_back({.user = "*", .gpus = 1});
+    options.spawn.named_server_limit = 3;
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    const ServerKey second{kAnn.user, ServerName("two")};
+    ASSERT_TRUE(hub->begin(second));
+    const auto standing = hub->gpus->standing_of(hub->servers->find(second)->row.id);
+    ASSERT_TRUE(standing);
+    EXPECT_NE(standing->estimate.quota.find("quota.user"), std::string::npos) << standing->estimate.quota;
+    ASSERT_TRUE(hub->begin(kBob));
+    EXPECT_TRUE(*hub->wait_started(kBob)) << "somebody else's quota is not in the way";
+}
+
+TEST_F(GpuQueueTest, ACordonedDeviceIsGivenToNobodyWhoWaits) {
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    ASSERT_TRUE(*hub->wait_started(kAnn));
+    ASSERT_TRUE(hub->begin(kBob));
+    const auto plan = hub->inventory->plan_cordon(DeviceUuid("GPU-a"), true);
+    ASSERT_TRUE(plan);
+    hub->inventory->apply_cordon(*plan);
+    hub->leases->sync(*hub->inventory);
+    stop(kAnn);
+    hub->settle(50ms);
+    EXPECT_EQ(position(kBob), 1U);
+    const auto back = hub->inventory->plan_cordon(DeviceUuid("GPU-a"), false);
+    ASSERT_TRUE(back);
+    hub->inventory->apply_cordon(*back);
+    hub->leases->sync(*hub->inventory);
+    EXPECT_TRUE(*hub->wait_started(kBob));
+}
+
+TEST_F(GpuQueueTest, WhyNamesTheDeviceAndItsHolder) {
+    open();
+    ASSERT_TRUE(hub->begin(kAnn));
+    const auto ask = hub->start->gpu_request(kBob, json::object{{"profile", "gpu"}});
+    ASSERT_TRUE(ask);
+    const auto why = hub->gpus->why(*ask);
+    EXPECT_FALSE(why.starts_now);
+    ASSERT_EQ(why.devices.size(), 1U);
+    EXPECT_EQ(why.devices[0].exclusion, gpu::Exclusion::in_use);
+    EXPECT_EQ(hub->gpus->waiting(), 0U) << "a question changes nothing";
+}
+
+// Ann's GPU is idle; only because Bob waits is she warned and stopped.
+TEST_F(GpuQueueTest, AnIdleGpuGoesToWhoWaits) {
+    options.gpu.queue.reclaim_idle = 1s;
+    options.cull.warning = 0s;
+    options.cull.grace = 0s;
+    open();
+    Activity activity(*hub->context);
+    Culler culler(*hub->context, activity, *hub->stop, *hub->gpus);
+    ASSERT_TRUE(hub->begin(kAnn));
+    ASSERT_TRUE(*hub->wait_started(kAnn));
+    auto look = [&] {
+        auto looked = [](Culler& one) -> awaitable<Result<void>> {
+            co_await one.look();
+            co_return Result<void>{};
+        };
+        ASSERT_TRUE(hub->run(looked(culler)));
+    };
+    hub->settle(2100ms);
+    look();
+    EXPECT_TRUE(hub->servers->find(kAnn)->ready()) << "nobody waits, so nobody is stopped";
+    ASSERT_TRUE(hub->begin(kBob));
+    look();
+    ASSERT_TRUE(hub->wait_gone(kAnn));
+    const auto ann = hub->servers->find(kAnn);
+    EXPECT_NE(ann->row.stopped_because.find("waiting"), std::string::npos) << ann->row.stopped_because;
+    EXPECT_TRUE(*hub->wait_started(kBob));
+}
+
+}  // namespace
+}  // namespace berth::hub
