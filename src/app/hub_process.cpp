@@ -8,6 +8,7 @@
 #include "net/inherited.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
+#include "store/queries.hpp"
 
 #include <filesystem>
 #include <optional>

@@ -6,6 +6,7 @@
 #include "obs/log.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace berth::hub {
 
@@ -23,7 +24,7 @@ gpu::SchedulerOptions scheduler_options(const config::Options& options) {
     made.age_max = options.gpu.queue.age_max;
     made.reclaim_grace = options.cull.warning;
     made.start_limit = 24h * 365;  // a start has its own deadlines, and ends in the reaper
-    made.external_limit = kAnyNumber;
+    made.external_limit = std::numeric_limits<std::uint32_t>::max();  // avoided by the policy, not forbidden
     made.fair_share.half_life = options.gpu.queue.half_life;
     return made;
 }
@@ -77,13 +78,13 @@ GpuQueue::Ask ask_of(const store::QueueEntryRow& row) {
     ask.server = row.server;
     ask.priority = row.priority;
     if (const auto* request = row.request.if_object()) {
-        ask.wish.count = static_cast<std::uint32_t>(integer_at(*request, "gpus").value_or(1));
+        ask.wish.count = static_cast<std::uint32_t>(int_at(*request, "gpus").value_or(1));
         const auto* exclusive = request->if_contains("exclusive");
         const bool shared = exclusive != nullptr && exclusive->is_bool() && !exclusive->get_bool();
         ask.wish.sharing = shared ? gpu::Sharing::shared : gpu::Sharing::exclusive;
         ask.wish.model = string_at(*request, "model").value_or("");
         ask.wish.min_memory.count =
-            static_cast<std::uint64_t>(std::max<std::int64_t>(0, integer_at(*request, "min_memory").value_or(0)));
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*request, "min_memory").value_or(0)));
         ask.profile = string_at(*request, "profile").value_or("");
     }
     return ask;

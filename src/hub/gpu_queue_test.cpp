@@ -23,7 +23,6 @@ struct GpuQueueTest : testing::Test {
     void open() {
         const std::string folder = hub ? hub->dir : "";
         hub.emplace(options, folder);
-        const auto running = spawner;
         spawner = std::make_shared<MemorySpawner>(hub->io.get_executor());
         hub->open(spawner);
         spawner->url = hub->notebook_url();
@@ -86,9 +85,9 @@ TEST_F(GpuQueueTest, NobodyOvertakesWhoWaits) {
     ASSERT_TRUE(hub->begin(kAnn));
     ASSERT_TRUE(hub->begin(kBob, json::object{{"profile", "gpu"}, {"gpus", 2}}));
     EXPECT_EQ(position(kBob), 1U);
-    // One is free, but Bob is to get both; Eve would keep him from it for as long as she likes.
     const auto refused = hub->begin(kEve, json::object{{"profile", "gpu"}, {"wait", false}});
-    if (!refused) EXPECT_NE(refused.error().message.find("wait"), std::string::npos) << refused.error().message;
+    ASSERT_FALSE(refused) << "it would keep him waiting for as long as she likes";
+    EXPECT_NE(refused.error().message.find("wait"), std::string::npos) << refused.error().message;
     EXPECT_EQ(position(kBob), 1U);
 }
 
@@ -136,8 +135,10 @@ TEST_F(GpuQueueTest, ACommitThatFailsGivesThePlaceBack) {
 
 TEST_F(GpuQueueTest, AQuotaKeepsBackAndNamesItself) {
     options = options_with_gpus({"GPU-a", "GPU-b"});
-    options.gpu.quotas.push_back({.user = "*", .gpus = 1});
-    options.spawn.named_server_limit = 3;
+    config::GpuQuota one_each;
+    one_each.user = "*";
+    one_each.gpus = 1;
+    options.gpu.quotas.push_back(one_each);
     open();
     ASSERT_TRUE(hub->begin(kAnn));
     const ServerKey second{kAnn.user, ServerName("two")};

@@ -69,7 +69,7 @@ TEST_F(ReconcileTest, AStraysDeviceIsNobodysUntilItIsGone) {
     reconcile();
     ASSERT_TRUE(hub.begin(kAnn));
     EXPECT_EQ(device_of(kAnn), "GPU-b");
-    EXPECT_FALSE(hub.begin(kBob)) << "GPU-a may still be in use";
+    EXPECT_FALSE(hub.begin(kBob, json::object{{"wait", false}})) << "GPU-a may still be in use";
     spawner->set_removable(true);
     for (int i = 0; i < 300 && hub.leases->ledger().find(DeviceUuid("GPU-a"))->leases > 0; ++i)
         hub.settle(10ms);

@@ -114,29 +114,32 @@ def the_main_job(hub, browser, variable, shots):
     assert [of_ann] == lease_of(hub, "ann") and [of_bob] == lease_of(hub, "bob")
     assert of_ann != of_bob and of_ann.startswith("GPU-")
 
-    # The third is refused on the form, and by the API with the reason.
+    # The third is told on the form that she would wait, and refused with the reason when she does not want to.
     eve.page.goto(hub.url + "/hub/spawn")
-    eve.page.wait_for_selector('input[name="profile"][value="gpu"]:disabled')
+    eve.page.wait_for_selector('input[name="profile"][value="gpu"]')
     reason = eve.page.locator(".profile-why").first.inner_text()
-    assert "GPU" in reason
-    chrome.shoot(eve.page, f"{shots}-refused")
+    assert "GPU" in reason and "number 1 in the queue" in reason, reason
+    chrome.shoot(eve.page, f"{shots}-would-wait")
     refused = eve.page.evaluate("""async () => {
         const data = JSON.parse(document.getElementById('berth-data').textContent);
-        const answer = await fetch(data.hub + 'api/users/eve/server', {method: 'POST', body: '{"profile": "gpu"}',
+        const answer = await fetch(data.hub + 'api/users/eve/server', {method: 'POST', body: '{"profile": "gpu", "wait": false}',
             headers: {'Content-Type': 'application/json', 'X-Xsrftoken': data.xsrf}});
         return [answer.status, (await answer.json()).message];
     }""")
     assert 400 <= refused[0] < 500 and "GPU" in refused[1], refused
     assert lease_of(hub, "eve") == []
 
-    admin.page.goto(hub.url + "/hub/admin#gpus")
-    admin.page.wait_for_selector("text=ann")
-    chrome.shoot(admin.page, f"{shots}-gpus")
-
-    ann.stop()
-    wait_until("ann's lease is ended", lambda: lease_of(hub, "ann") == [], 30)
-    chrome.shoot(bob.page, f"{shots}-home")
+    # She waits with her page closed, and has her server when ann is done.
     eve.start()
+    eve.page.wait_for_selector("text=position 1 of 1")
+    chrome.shoot(eve.page, f"{shots}-waiting")
+    eve.page.goto("about:blank")
+    admin.page.goto(hub.url + "/hub/admin#gpus")
+    admin.page.wait_for_selector("text=Waiting for a GPU")
+    chrome.shoot(admin.page, f"{shots}-gpus")
+    ann.stop()
+    wait_until("eve has the GPU", lambda: lease_of(hub, "eve") == [of_ann], 60)
+    eve.page.goto(hub.url + "/hub/spawn-pending/eve")
     assert eve.cell(variable) == of_ann
     assert lease_of(hub, "eve") == [of_ann]
 
