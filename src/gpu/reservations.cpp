@@ -41,7 +41,7 @@ std::vector<std::vector<ReservedSpan>> reserved_spans(const SchedulerState& stat
         if (reservation.end <= now) continue;
         const std::uint32_t held = held_under(state, reservation);
         if (held >= reservation.wish.count) continue;
-        const DeviceSet usable = state.resolve(reservation.wish).usable;
+        const DeviceSet usable = state.shape_of(reservation.wish)->usable;
         std::vector<std::tuple<Timestamp, std::int64_t>> candidates;  // free for it from; −order
         for (std::size_t at = 0; at < state.devices.size(); ++at) {
             const bool taken = std::any_of(spans[at].begin(), spans[at].end(), [&](const ReservedSpan& span) {

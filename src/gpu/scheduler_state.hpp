@@ -9,6 +9,7 @@
 #include "gpu/quota.hpp"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -67,7 +68,8 @@ struct SchedulerState {
 
     void set_devices(std::vector<ScheduledDevice> list);
     void set_reservations(std::vector<Reservation> list);
-    Shape resolve(const Wish& wish) const;
+    // Equal wishes share one answer until the devices change.
+    std::shared_ptr<const Shape> shape_of(const Wish& wish) const;
     // Why the device is not given to anybody now; "" when it may be.
     std::string unusable_reason(std::size_t at) const;
     // Room for one more now, leaving plans for the future aside.
@@ -79,8 +81,8 @@ struct SchedulerState {
     bool remove(LeaseId id, Timestamp now, bool counted);
     // Charges min(length, penalty limit) in advance.
     void charge_entry(Holding& lease);
-    // What a lease has used beyond its advance charge.
-    void accrue(Timestamp now);
+    // Charges what leases have used beyond what they are charged; those it was.
+    std::vector<const Holding*> accrue(Timestamp now);
 
     // By the pool's policy, of these devices, `count` of them; moves the round-robin cursor.
     std::vector<std::uint32_t> choose(
@@ -93,9 +95,14 @@ struct SchedulerState {
     std::vector<std::string> models_of(const Holding& lease) const;
 
 private:
+    Shape resolve(const Wish& wish) const;
     void resolve_places(Holding& lease) const;
     void settle(Holding& lease, double gpu_seconds, Timestamp at);
     void book(const Holding& lease, int sign);
+
+    static constexpr std::size_t kShapesKept = 128;
+    mutable std::vector<std::shared_ptr<const Shape>> shapes_;
+    DeviceSet cut_;  // has MIG instances
 };
 
 }  // namespace berth::gpu
