@@ -55,7 +55,7 @@ Timestamp Plan::unreserved_until(std::size_t at, const Asker& asker) const {
     Timestamp until = kNever;
     if (reserved_.empty()) return until;
     for (const ReservedSpan& span : reserved_[at]) {
-        const bool mine = span.begin <= now_ && state_.reservations[span.reservation].belongs_to(asker);
+        const bool mine = state_.reservations[span.reservation].belongs_to(asker);
         if (!mine) until = std::min(until, std::max(span.begin, now_));
     }
     return until;
@@ -67,7 +67,7 @@ Timestamp Plan::unreserved_from(
     for (bool moved = true; moved;) {
         moved = false;
         for (const ReservedSpan& span : reserved_[at]) {
-            const bool mine = span.begin <= from && state_.reservations[span.reservation].belongs_to(asker);
+            const bool mine = state_.reservations[span.reservation].belongs_to(asker);
             if (mine || from >= span.end || plus(from, length) <= span.begin) continue;
             from = span.end;
             moved = true;
