@@ -74,6 +74,7 @@ private:
         std::vector<std::tuple<bool, std::int64_t, double, double, std::int64_t, std::int64_t>> all;
         for (const auto& [id, lease] : state_.holdings) {
             if (lease.ending || taken_.contains(id)) continue;
+            if (goes_back_to_a_reservation(lease, request)) continue;
             if (!lease.reclaimable && !may_preempt(state_, request, lease, now_)) continue;
             all.emplace_back(
                 !lease.reclaimable,
@@ -87,6 +88,16 @@ private:
         rank_.clear();
         for (std::size_t i = 0; i < all.size(); ++i)
             rank_.emplace(LeaseId{std::get<5>(all[i])}, i + 1);
+    }
+
+    // Its device would only be kept for the owner of a reservation.
+    bool goes_back_to_a_reservation(const Holding& lease, const QueueRequest& request) const {
+        const Timestamp end = request.length ? now_ + *request.length : kNever;
+        const auto& all = state_.reservations;
+        return std::any_of(all.begin(), all.end(), [&](const Reservation& reservation) {
+            return reservation.begin < end && now_ < reservation.end &&
+                   counts_towards(reservation, lease, now_) && !reservation.belongs_to(request.asker);
+        });
     }
 
     bool kept_for_others(std::uint32_t at, const QueueRequest& request) const {

@@ -22,12 +22,11 @@ std::vector<Timestamp> ends_of_devices(const SchedulerState& state, Timestamp no
     return ends;
 }
 
-// What its owner holds into that time counts towards it.
 std::uint32_t held_under(
     const SchedulerState& state, const Reservation& reservation, const DeviceSet& matching, Timestamp now) {
     std::uint32_t held = 0;
     for (const auto& [id, lease] : state.holdings) {
-        if (!reservation.belongs_to(lease.asker) || declared_end(lease, now) <= reservation.begin) continue;
+        if (!counts_towards(reservation, lease, now)) continue;
         for (const std::uint32_t at : lease.at)
             held += matching.test(at) ? 1 : 0;
     }
@@ -35,6 +34,11 @@ std::uint32_t held_under(
 }
 
 }  // namespace
+
+bool counts_towards(const Reservation& reservation, const Holding& lease, Timestamp now) {
+    const Timestamp end = lease.ending ? now : lease.deadline.value_or(kNever);
+    return reservation.belongs_to(lease.asker) && end > std::max(reservation.begin, now);
+}
 
 std::vector<std::vector<ReservedSpan>> reserved_spans(const SchedulerState& state, Timestamp now) {
     std::vector<std::vector<ReservedSpan>> spans(state.devices.size());
