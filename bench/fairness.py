@@ -43,8 +43,10 @@ def compared(title, by):
                   f"≤ 1/3 of hold: {wait:.2f}" if wait is not None else "", wait is None or wait <= 1 / 3),
         peers.row(f"{title}: p90 wait", "h", *beside("wait_p90_hours"), "", None),
         peers.row(f"{title}: Jain index, users of equal weight", "", *beside("jain"), "≥ 0.9", berth["jain"] >= 0.9),
-        peers.row(f"{title}: longest wait (bound {berth['bound_hours']:g} h)", "h", *beside("wait_max_hours"),
-                  "nobody past it", berth["past_bound"] == 0),
+        peers.row(f"{title}: longest without any GPU while asking (bound {berth['bound_hours']:g} h)", "h",
+                  *beside("longest_without_hours"), "nobody past it", berth["past_bound"] == 0),
+        peers.row(f"{title}: longest wait of one request", "h", *beside("wait_max_hours"),
+                  f"{berth['requests_past_bound']} past the bound", None),
         peers.row(f"{title}: GPUs held", "", *beside("held_share"), "", None),
         peers.row(f"{title}: GPUs at work", "", *beside("busy_share"), "", None)]
 

@@ -31,6 +31,8 @@ json::object row_of(const gpu::ReplayParameters& parameters, gpu::Discipline dis
         {"first_wait_median_hours", outcome.first_wait_median_hours},
         {"bound_hours", outcome.bound_hours},
         {"past_bound", outcome.past_bound},
+        {"longest_without_hours", outcome.longest_without_hours},
+        {"requests_past_bound", outcome.requests_past_bound},
         {"jain", outcome.jain},
         {"jain_of_fraction", outcome.jain_of_fraction},
         {"held_share", outcome.held_share},

@@ -62,8 +62,11 @@ std::uint64_t digest_of(const Scheduler& scheduler) {
         const Entry* entry = scheduler.find(EntryId{id});
         hash.add(entry ? 1 + std::uint64_t{entry->granting} + 2 * std::uint64_t{entry->cancelled} : 0);
     }
-    for (std::int64_t user = 1; user <= 3; ++user)
+    for (std::int64_t user = 1; user <= 3; ++user) {
         hash.add(state.shares.of_user(UserId{user}));
+        const auto served = state.served.find(UserId{user});
+        if (served != state.served.end()) hash.add(served->second);
+    }
     for (const DeviceUse& use : state.use)
         hash.add(std::uint64_t{use.leases} << 8U | use.exclusive_leases);
     return hash.value;

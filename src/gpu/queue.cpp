@@ -61,7 +61,10 @@ void Queue::share_changed(const Asker& asker) {
 
 Queue::Key Queue::key_of(const Entry& entry, const SchedulerState& state, Timestamp now) const {
     const QueueRequest& request = entry.request;
-    const Timestamp ages = request.enqueued + state.options.age_max;
+    const auto served = state.served.find(request.asker.user);
+    const Timestamp since =
+        served == state.served.end() ? request.enqueued : std::max(request.enqueued, served->second);
+    const Timestamp ages = since + state.options.age_max;
     const bool young = now < ages;
     if (young) next_aging_ = std::min(next_aging_, ages);
     const std::string& group = request.asker.group();

@@ -1,5 +1,6 @@
-// Who waits, and in which order (gpu.md E.6): priority class; in it those who waited longer than age_max,
-// oldest first; then whoever's group and then whoever themselves had least of late; then first come, then id.
+// Who waits, and in which order (gpu.md E.6): priority class; in it those who wait and got nothing
+// for longer than age_max, oldest first (a user who fills the queue does not come before others by that);
+// then whoever's group and then whoever themselves had least of late; then first come, then id.
 #pragma once
 
 #include "gpu/scheduler_state.hpp"

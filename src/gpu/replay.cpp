@@ -56,6 +56,7 @@ public:
 
     ReplayOutcome run() {
         now_ = replay_begin();
+        served_.assign(parameters_.users, now_);
         take(DevicesChanged{devices()});
         for (std::size_t i = 0; i < trace_.size(); ++i) {
             at(trace_[i].arrives, Kind::arrive, i);
@@ -169,22 +170,26 @@ private:
         }
     }
 
-    void note_wait(State& state) {
+    void note_wait(std::size_t session) {
+        State& state = states_[session];
         const double waited = in_hours(now_ - state.since);
         waits_.push_back(waited);
+        const Timestamp without = std::max(state.since, served_[user_of(session)]);
+        withouts_.push_back(in_hours(now_ - without));
         if (!state.asked_before) first_waits_.push_back(waited);
         state.asked_before = true;
     }
 
     void give_up(std::size_t session) {
-        note_wait(states_[session]);
+        note_wait(session);
         enter(session, Phase::gone);
         take(Cancel{states_[session].entry});
     }
 
     void granted(std::size_t session, LeaseId lease, std::optional<Timestamp> deadline) {
         State& state = states_[session];
-        note_wait(state);
+        note_wait(session);
+        served_[user_of(session)] = now_;
         if (!std::exchange(state.served, true)) ++outcome_.served;
         state.lease = lease;
         state.lease_begin = now_;
@@ -297,7 +302,7 @@ private:
         // Waits and work that the end of the month cuts off count as far as they went.
         for (std::size_t i = 0; i < states_.size(); ++i) {
             State& state = states_[i];
-            if (state.phase == Phase::waiting) note_wait(state);
+            if (state.phase == Phase::waiting) note_wait(i);
             if (state.phase == Phase::working) count_work(i);
             if (state.lease) held_hours_ += in_hours(now_ - state.lease_begin);
         }
@@ -308,8 +313,15 @@ private:
         outcome_.wait_max_hours = quantile(waits_, 1);
         outcome_.first_wait_median_hours = quantile(first_waits_, 0.5);
         outcome_.bound_hours = parameters_.age_max_hours + parameters_.lease_hours;
-        outcome_.past_bound = static_cast<std::uint64_t>(
-            waits_.end() - std::upper_bound(waits_.begin(), waits_.end(), outcome_.bound_hours));
+        const auto past_bound = [&](const std::vector<double>& all) {
+            return static_cast<std::uint64_t>(std::count_if(
+                all.begin(), all.end(), [&](double each) { return each > outcome_.bound_hours; }));
+        };
+        outcome_.past_bound = past_bound(withouts_);
+        outcome_.requests_past_bound = past_bound(waits_);
+        if (!withouts_.empty()) {
+            outcome_.longest_without_hours = *std::max_element(withouts_.begin(), withouts_.end());
+        }
         measure_fairness();
         const double capacity = 24.0 * parameters_.days * parameters_.devices;
         outcome_.held_share = held_hours_ / capacity;
@@ -345,7 +357,8 @@ private:
     std::uint64_t planned_ = 0;
     std::int64_t ids_ = 0;
     std::unordered_map<std::int64_t, std::size_t> sessions_;  // by entry and by lease
-    std::vector<double> waits_, first_waits_;
+    std::vector<double> waits_, first_waits_, withouts_;
+    std::vector<Timestamp> served_;  // by user: their last grant
     double held_hours_ = 0;
     ReplayOutcome outcome_;
 };

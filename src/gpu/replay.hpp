@@ -34,7 +34,9 @@ struct ReplayOutcome {
     // Of a session's first request alone: what a person calls waiting for a GPU.
     double first_wait_median_hours = 0;
     double bound_hours = 0;        // age_max and the longest lease: what a wait may come to
-    std::uint64_t past_bound = 0;  // requests that waited longer
+    std::uint64_t past_bound = 0;  // requests whose user got nothing at all for longer
+    double longest_without_hours = 0;
+    std::uint64_t requests_past_bound = 0;  // that waited longer, whatever else their user got
     // Work done per user over the fair part: min(wanted, what an equal division of all work done allows).
     double jain = 0;
     double jain_of_fraction = 0;  // the same over done/wanted alone

@@ -141,6 +141,8 @@ void Scheduler::change(const GrantConfirmed& event, Timestamp now) {
     const auto held = state_.holdings.find(provisional(event.entry));
     if (!entry || !entry->granting || held == state_.holdings.end()) return;
     const bool cancelled = entry->cancelled;
+    state_.served[entry->request.asker.user] = now;
+    queue_.share_changed(entry->request.asker);
     Holding lease = held->second;
     state_.quotas.remove(lease);
     state_.holdings.erase(held);
@@ -164,6 +166,8 @@ void Scheduler::change(const GrantFailed& event, Timestamp now) {
 void Scheduler::change(const LeaseKnown& event, Timestamp) {
     if (state_.holdings.contains(event.lease.id)) return;
     state_.add(event.lease);
+    Timestamp& served = state_.served[event.lease.asker.user];
+    served = std::max(served, event.lease.begin);
     state_.charge_entry(state_.holdings.at(event.lease.id));
     queue_.share_changed(event.lease.asker);
 }

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace berth::gpu {
@@ -26,7 +27,7 @@ struct SchedulerOptions {
     Policy policy = Policy::least_allocated;
     std::map<std::string, Policy> policy_of_pool{};
     std::optional<Duration> default_length = std::chrono::hours(8);  // of requests that name none
-    Duration age_max = std::chrono::hours(24);  // who waited longer goes first in their class
+    Duration age_max = std::chrono::hours(24);  // who got nothing for longer goes first in their class
     Duration reclaim_grace = std::chrono::minutes(5);
     Duration start_limit = std::chrono::minutes(10);  // a reserved lease may take this long to start
     // While nobody knows when the head starts, others may use its devices for this long.
@@ -64,6 +65,7 @@ struct SchedulerState {
     Quotas quotas{};
     FairShare shares{};
     Durations durations{};
+    std::unordered_map<UserId, Timestamp> served{};  // when a user got their last lease
     std::map<std::string, std::uint32_t> cursors{};  // round-robin, by pool
 
     void set_devices(std::vector<ScheduledDevice> list);

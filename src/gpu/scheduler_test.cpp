@@ -52,6 +52,41 @@ TEST(Scheduler, WhoHadLessGoesFirst) {
     EXPECT_EQ(world.end(4), Said{"2:a"});
 }
 
+TEST(Scheduler, AGrantCountsAtOnceSoThatNobodyTakesAll) {
+    World world;
+    world.devices(2);
+    (void)world.ask(World::request(1, 9));
+    (void)world.ask(World::request(2, 8));
+    for (std::int64_t i = 3; i <= 5; ++i)
+        (void)world.ask(World::request(i, 1));
+    (void)world.ask(World::request(6, 2));
+    EXPECT_EQ(world.end(1), Said{"3:a"});
+    EXPECT_EQ(world.end(2), Said{"6:b"});
+}
+
+// L6: with equal weight and permanent demand nobody is ahead by more than one lease.
+TEST(Scheduler, EqualUsersStayWithinOneLease) {
+    World world;
+    world.devices(1);
+    std::int64_t id = 0;
+    for (int i = 0; i < 3; ++i) {
+        (void)world.ask(World::request(++id, 1, 1, hours(8)));
+        (void)world.ask(World::request(++id, 2, 1, hours(3)));
+    }
+    for (int round = 0; round < 200; ++round) {
+        const auto& held = world.scheduler.state().holdings;
+        ASSERT_EQ(held.size(), 1U);
+        const Holding lease = held.begin()->second;
+        world.now = *lease.deadline;
+        (void)world.take(LeaseEnded{lease.id});
+        const std::int64_t user = number_of(lease.asker.user);
+        (void)world.ask(World::request(++id, user, 1, hours(user == 1 ? 8 : 3)));
+        const FairShare& shares = world.scheduler.state().shares;
+        const double apart = shares.usage(UserId{1}, world.now) - shares.usage(UserId{2}, world.now);
+        EXPECT_LE(std::abs(apart), 8 * 3600.0 + 1);
+    }
+}
+
 TEST(Scheduler, AHigherClassGoesFirstAndOldAgeCountsWithinTheClass) {
     World world;
     world.devices(1);
