@@ -274,6 +274,43 @@ TEST(Scheduler, WhyNamesARuleForEachDevice) {
     EXPECT_EQ(why.estimate.latest_start, world.now + hours(4));
 }
 
+TEST(Scheduler, ChoosesByThePolicyOfThePool) {
+    SchedulerOptions options;
+    options.policy = Policy::lru;
+    options.policy_of_pool["fast"] = Policy::round_robin;
+    World world(options);
+    world.list = {World::device("a"), World::device("b"), World::device("c"), World::device("d")};
+    world.list[2].pool = world.list[3].pool = "fast";
+    (void)world.take(DevicesChanged{world.list});
+    EXPECT_EQ(world.ask(World::request(1, 1)), Said{"1:a"});
+    (void)world.end(1);
+    EXPECT_EQ(world.ask(World::request(2, 1)), Said{"2:b"});  // never used
+    auto fast = World::request(3, 1);
+    fast.wish.pool = "fast";
+    EXPECT_EQ(world.ask(fast), Said{"3:c"});
+    (void)world.end(3);
+    fast.id = EntryId{4};
+    EXPECT_EQ(world.ask(fast), Said{"4:d"});
+}
+
+TEST(Scheduler, SharedOnesFillADeviceUpToItsFactor) {
+    World world;
+    world.devices(1, 2);
+    auto shared = World::request(1, 1);
+    shared.wish.sharing = Sharing::shared;
+    EXPECT_EQ(world.ask(shared), Said{"1:a"});
+    shared.id = EntryId{2};
+    EXPECT_EQ(world.ask(shared), Said{"2:a"});
+    shared.id = EntryId{3};
+    shared.length = hours(9);
+    EXPECT_EQ(world.ask(shared), Said{});
+    EXPECT_EQ(world.ask(World::request(4, 2)), Said{});  // alone
+    EXPECT_EQ(world.end(1), Said{});                     // user 2 had less, and waits for all of it
+    EXPECT_EQ(world.end(2), Said{"4:a"});
+    EXPECT_EQ(world.take(Tick{}), Said{});
+    EXPECT_EQ(world.end(4), Said{"3:a"});
+}
+
 TEST(Scheduler, AMigInstanceAndItsParentAreNeverGivenTogether) {
     World world;
     world.devices(2);
