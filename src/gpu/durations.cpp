@@ -25,6 +25,7 @@ void Durations::record(UserId user, const std::string& profile, Duration declare
 }
 
 double Durations::likely_ratio(UserId user, const std::string& profile) const {
+    if (of_.empty()) return all_.count >= kEnough ? all_.median : 1;
     const auto at = of_.find({user, profile});
     if (at != of_.end() && at->second.count >= kEnough) return at->second.median;
     return all_.count >= kEnough ? all_.median : 1;

@@ -42,9 +42,9 @@ private:
     };
     Own& of(const Entry& entry) {
         const auto& asker = entry.request.asker;
-        const auto [at, unknown] = own_.try_emplace({asker.user, entry.shape.model});
+        const auto [at, unknown] = own_.try_emplace({asker.user, entry.shape->model});
         if (!unknown) return at->second;
-        at->second.left = state_.quotas.devices_left(asker, entry.request.wish.pool, entry.shape.model);
+        at->second.left = state_.quotas.devices_left(asker, entry.request.wish.pool, entry.shape->model);
         for (const auto& [id, lease] : state_.holdings) {
             if (lease.asker.user != asker.user) continue;
             const Timestamp end =
@@ -68,26 +68,26 @@ std::optional<Duration> length_of(const SchedulerState& state, const QueueReques
 }
 
 std::vector<std::optional<Timestamp>> starts(
-    const SchedulerState& state, const std::vector<const Entry*>& order, Timestamp now, Plan::Ends ends) {
+    const SchedulerState& state, const std::vector<Place>& order, Timestamp now, Plan::Ends ends) {
     std::vector<std::optional<Timestamp>> all(order.size());
     Plan plan(state, now, ends);
     OwnLimit limit(state, now, ends);
     for (std::size_t i = 0; i < order.size(); ++i) {
-        const Entry& entry = *order[i];
+        const Entry& entry = *order[i].entry;
         const QueueRequest& request = entry.request;
         const auto length = length_of(state, request, ends);
         const Timestamp allowed = limit.earliest(entry);
         if (allowed == kNever) continue;
         Timestamp start = now;
         if (plan.has_room() && allowed <= now) {
-            const DeviceSet on = plan.startable(entry.shape, request.asker, length);
+            const DeviceSet on = plan.startable(*entry.shape, request.asker, length);
             if (on.count() >= request.wish.count) {
-                plan.take(entry.shape, on, length);
+                plan.take(*entry.shape, on, length);
             } else {
-                start = plan.book(entry.shape, request.asker, length, allowed);
+                start = plan.book(*entry.shape, request.asker, length, allowed);
             }
         } else {
-            start = plan.book(entry.shape, request.asker, length, allowed);
+            start = plan.book(*entry.shape, request.asker, length, allowed);
         }
         if (start == kNever) continue;
         limit.started(entry, length ? start + *length : kNever);
@@ -98,13 +98,12 @@ std::vector<std::optional<Timestamp>> starts(
 
 }  // namespace
 
-std::vector<Estimate> estimate(
-    const SchedulerState& state, const std::vector<const Entry*>& order, Timestamp now) {
+std::vector<Estimate> estimate(const SchedulerState& state, const std::vector<Place>& order, Timestamp now) {
     const auto latest = starts(state, order, now, Plan::Ends::declared);
     const auto likely = starts(state, order, now, Plan::Ends::likely);
     std::vector<Estimate> all(order.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
-        all[i].entry = order[i]->request.id;
+        all[i].entry = order[i].entry->request.id;
         all[i].position = static_cast<std::uint32_t>(i + 1);
         all[i].latest_start = latest[i];
         all[i].likely_start = likely[i];

@@ -20,7 +20,6 @@ struct Estimate {
     std::string quota{};  // the rule that keeps it back, whatever is free
 };
 
-std::vector<Estimate> estimate(
-    const SchedulerState& state, const std::vector<const Entry*>& order, Timestamp now);
+std::vector<Estimate> estimate(const SchedulerState& state, const std::vector<Place>& order, Timestamp now);
 
 }  // namespace berth::gpu

@@ -41,6 +41,8 @@ public:
     double scaled(double gpu_seconds, Timestamp at) const;
     double weight(UserId user) const;
     double weight(const std::string& group) const;
+    // Shares of before and after a change of this are not comparable.
+    Timestamp epoch() const { return epoch_; }
     const FairShareOptions& options() const { return options_; }
 
 private:

@@ -111,7 +111,9 @@ Result<std::vector<DeviceUuid>> Ledger::acquire(LeaseId id, const DeviceRequest&
 
     // Least allocated, ties in order: the candidates' own comparison. One device is the common case by far.
     const auto wanted = candidates_.begin() + request.count;
-    if (request.count == 1) {
+    if (policy_ != Policy::least_allocated) {
+        choose_by_policy(request.count);
+    } else if (request.count == 1) {
         std::iter_swap(candidates_.begin(), std::min_element(candidates_.begin(), candidates_.end()));
     } else {
         std::partial_sort(candidates_.begin(), wanted, candidates_.end());
@@ -127,6 +129,28 @@ Result<std::vector<DeviceUuid>> Ledger::acquire(LeaseId id, const DeviceRequest&
     for (const std::uint32_t at : chosen_)
         granted.push_back(slots_[at].device.uuid);
     return granted;
+}
+
+void Ledger::choose_by_policy(std::uint32_t count) {
+    const bool known = policy_ == Policy::pack || policy_ == Policy::round_robin || policy_ == Policy::lru;
+    const Choice choice{
+        .policy = known ? policy_ : Policy::least_allocated, .count = count, .now = {}, .cursor = cursor_};
+    std::vector<Candidate> list;
+    list.reserve(candidates_.size());
+    for (const Fitting& each : candidates_) {
+        Candidate& candidate = list.emplace_back();
+        candidate.order = each.order;
+        candidate.leases = each.leases;
+        const std::uint64_t released = slots_[each.slot].released;
+        if (released > 0) {
+            candidate.last_release = Timestamp(Timestamp::duration(static_cast<std::int64_t>(released)));
+        }
+    }
+    const auto chosen = choose(choice, list);
+    if (policy_ == Policy::round_robin) cursor_ = cursor_after(cursor_, chosen);
+    std::stable_partition(candidates_.begin(), candidates_.end(), [&](const Fitting& each) {
+        return std::find(chosen.begin(), chosen.end(), each.order) != chosen.end();
+    });
 }
 
 Result<void> Ledger::restore(LeaseId id, Sharing sharing, const std::vector<DeviceUuid>& devices) {
@@ -165,7 +189,9 @@ void Ledger::book(LeaseId id, Sharing sharing, const std::vector<std::uint32_t>&
 bool Ledger::release(LeaseId id) {
     const auto lease = leases_.find(number_of(id));
     if (lease == leases_.end()) return false;
+    ++releases_;
     for (const std::uint32_t at : lease->second.slots) {
+        slots_[at].released = releases_;
         --slots_[at].leases;
         slots_[at].exclusive_leases -= lease->second.sharing == Sharing::exclusive ? 1 : 0;
     }

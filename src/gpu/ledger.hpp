@@ -6,6 +6,7 @@
 
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "gpu/policy.hpp"
 
 #include <compare>
 #include <cstdint>
@@ -56,14 +57,20 @@ struct DeviceRequest {
 
 class Ledger {
 public:
+    // Which of the devices with room a request gets; least-allocated unless said otherwise. The ledger has no
+    // clock: to it lru goes by the order of releases, and what goes by load or by the asker is
+    // least-allocated (a queue that knows more names the devices itself, DeviceRequest::among).
+    void set_policy(Policy policy) { policy_ = policy; }
+
     // Adds a device at the end of the device order, or changes the one of that uuid (its leases stay).
     void put(Device device);
     // Removes it; false while leases are on it (it is made ineligible instead) or when it is unknown.
     bool remove(const DeviceUuid& uuid);
 
-    // Chooses by (live leases and external users on it, device order) among eligible devices with room; books
-    // them under `id`. The answer is in device order. Errors: no_devices, more_than_exist, none_free,
-    // not_enough_free, not_shareable, already_exists, nothing_asked; then nothing is changed.
+    // Chooses by the policy, by default (live leases and external users on it, device order), among eligible
+    // devices with room; books them under `id`. The answer is in device order. Errors: no_devices,
+    // more_than_exist, none_free, not_enough_free, not_shareable, already_exists, nothing_asked; then nothing
+    // is changed.
     Result<std::vector<DeviceUuid>> acquire(LeaseId id, const DeviceRequest& request);
     // Books exactly these devices, over any limit: for leases that exist already (recovery, adoption).
     // Errors: already_exists, unknown_device; then nothing is changed.
@@ -89,33 +96,39 @@ private:
         Device device;
         std::uint32_t leases = 0;
         std::uint32_t exclusive_leases = 0;  // more than one only after restore()
+        std::uint64_t released = 0;          // when, counted in releases; 0 never
     };
     struct Held {
         Sharing sharing = Sharing::exclusive;
         std::vector<std::uint32_t> slots;
     };
-    struct Candidate {  // compared member by member: that is the policy
+    struct Fitting {  // compared member by member: that is least-allocated
         std::uint32_t leases;
         std::uint32_t order;
         std::uint32_t slot;
-        auto operator<=>(const Candidate&) const = default;
+        auto operator<=>(const Fitting&) const = default;
     };
     using Leases = std::unordered_map<std::int64_t, Held>;
 
     static bool fits(const Slot& slot, Sharing sharing);
     // Fills candidates_ with the slots that the request may choose from and that have room.
     void gather(const DeviceRequest& request);
+    // Moves the candidates that the policy chooses to the front.
+    void choose_by_policy(std::uint32_t count);
     Error refusal(const DeviceRequest& request) const;
     void book(LeaseId id, Sharing sharing, const std::vector<std::uint32_t>& slots);
     static View view_of(const Slot& slot);
 
+    Policy policy_ = Policy::least_allocated;
+    std::uint32_t cursor_ = 0;  // round-robin: the place of the next
+    std::uint64_t releases_ = 0;
     std::vector<Slot> slots_;  // device order
     std::unordered_map<DeviceUuid, std::uint32_t> index_;
     Leases leases_;
     std::vector<Leases::node_type>
         spare_;  // nodes of ended leases, used again: a grant allocates next to nothing
     // Of the request at hand; members for their capacity only.
-    std::vector<Candidate> candidates_;
+    std::vector<Fitting> candidates_;
     std::vector<std::uint32_t> chosen_;
     struct {
         std::uint32_t eligible = 0;      // devices that the request may ever be given

@@ -99,5 +99,22 @@ TEST(Ledger, ALeasedDeviceIsNotRemovedButGetsNoNewLease) {
     EXPECT_TRUE(ledger.remove(kB));
 }
 
+TEST(Ledger, ChoosesByThePolicyItWasGiven) {
+    auto ledger = ledger_of(3);
+    const DeviceRequest one{.sharing = Sharing::shared};
+    ledger.set_policy(Policy::pack);
+    for (std::int64_t id = 1; id <= 3; ++id)
+        EXPECT_EQ(*ledger.acquire(LeaseId{id}, one), Uuids{kA});
+    EXPECT_EQ(*ledger.acquire(LeaseId{4}, one), Uuids{kB});
+    ledger.set_policy(Policy::round_robin);
+    EXPECT_EQ(*ledger.acquire(LeaseId{5}, one), Uuids{kB});  // a is full
+    EXPECT_EQ(*ledger.acquire(LeaseId{6}, one), Uuids{kC});
+    EXPECT_EQ(*ledger.acquire(LeaseId{7}, one), Uuids{kB});
+    EXPECT_TRUE(ledger.release(LeaseId{6}));
+    EXPECT_TRUE(ledger.release(LeaseId{1}));
+    ledger.set_policy(Policy::lru);
+    EXPECT_EQ(*ledger.acquire(LeaseId{8}, one), Uuids{kC});  // b is full, a was released later
+}
+
 }  // namespace
 }  // namespace berth::gpu

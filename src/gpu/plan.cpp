@@ -55,7 +55,7 @@ Timestamp Plan::unreserved_until(std::size_t at, const Asker& asker) const {
     Timestamp until = kNever;
     if (reserved_.empty()) return until;
     for (const ReservedSpan& span : reserved_[at]) {
-        const bool mine = span.begin <= now_ && state_.reservations[span.reservation].belongs_to(asker);
+        const bool mine = state_.reservations[span.reservation].belongs_to(asker);
         if (!mine) until = std::min(until, std::max(span.begin, now_));
     }
     return until;
@@ -67,7 +67,7 @@ Timestamp Plan::unreserved_from(
     for (bool moved = true; moved;) {
         moved = false;
         for (const ReservedSpan& span : reserved_[at]) {
-            const bool mine = span.begin <= from && state_.reservations[span.reservation].belongs_to(asker);
+            const bool mine = state_.reservations[span.reservation].belongs_to(asker);
             if (mine || from >= span.end || plus(from, length) <= span.begin) continue;
             from = span.end;
             moved = true;
@@ -85,6 +85,7 @@ DeviceSet Plan::startable(const Shape& shape, const Asker& asker, std::optional<
         const Track& track = tracks_[at];
         if (!(alone ? track.room_exclusive : track.room_shared)) continue;
         if (unreserved_until(at, asker) < end) continue;
+        if (lanes_known_ && !track.hole) continue;
         const auto fits = [&](const Lane& lane) { return lane.free && lane.until >= end; };
         const auto& lanes = track.lanes;
         if (lanes_known_ && !(alone ? std::all_of(lanes.begin(), lanes.end(), fits)
@@ -105,8 +106,10 @@ void Plan::need_lanes() {
         for (const std::uint32_t at : lease.at)
             holders[at].emplace_back(end, lease.sharing);
     }
-    for (std::size_t at = 0; at < tracks_.size(); ++at)
+    for (std::size_t at = 0; at < tracks_.size(); ++at) {
         fill_lanes(tracks_[at], at, holders[at]);
+        tracks_[at].summarise();
+    }
 }
 
 // More leases than lanes are possible after a limit was lowered: those that end first do not count, for
@@ -125,11 +128,15 @@ void Plan::fill_lanes(Track& track, std::size_t at, std::vector<std::pair<Timest
         lane = {.free = false, .from = std::max(lane.from, alone)};
 }
 
-Timestamp Plan::free_from(const Track& track, Sharing sharing) const {
-    const auto earlier = [](const Lane& a, const Lane& b) { return a.from < b.from; };
-    return sharing == Sharing::exclusive
-               ? std::max_element(track.lanes.begin(), track.lanes.end(), earlier)->from
-               : std::min_element(track.lanes.begin(), track.lanes.end(), earlier)->from;
+void Plan::Track::summarise() {
+    first_free = kNever;
+    all_free = Timestamp{};
+    hole = false;
+    for (const Lane& lane : lanes) {
+        first_free = std::min(first_free, lane.from);
+        all_free = std::max(all_free, lane.from);
+        hole = hole || lane.free;
+    }
 }
 
 void Plan::occupy(Track& track, Sharing sharing, Timestamp start, Timestamp end) {
@@ -140,11 +147,12 @@ void Plan::occupy(Track& track, Sharing sharing, Timestamp start, Timestamp end)
     if (sharing == Sharing::exclusive) {
         for (Lane& lane : track.lanes)
             keep(lane);
-        return;
+    } else {
+        keep(*std::min_element(track.lanes.begin(), track.lanes.end(), [](const Lane& a, const Lane& b) {
+            return a.from < b.from;
+        }));
     }
-    keep(*std::min_element(track.lanes.begin(), track.lanes.end(), [](const Lane& a, const Lane& b) {
-        return a.from < b.from;
-    }));
+    track.summarise();
 }
 
 Timestamp Plan::book(
@@ -159,10 +167,14 @@ Timestamp Plan::book(
         for (std::uint32_t at = 0; at < tracks_.size(); ++at) {
             if (!shape.usable.test(at)) continue;
             const Timestamp from = std::max(free_from(tracks_[at], shape.wish.sharing), start);
-            places_.emplace_back(unreserved_from(at, asker, from, length), at);
+            places_.emplace_back(reserved_.empty() ? from : unreserved_from(at, asker, from, length), at);
         }
         if (std::ssize(places_) < wanted || wanted == 0) return kNever;
-        std::nth_element(places_.begin(), places_.begin() + (wanted - 1), places_.end());
+        if (wanted == 1) {
+            std::iter_swap(places_.begin(), std::min_element(places_.begin(), places_.end()));
+        } else {
+            std::nth_element(places_.begin(), places_.begin() + (wanted - 1), places_.end());
+        }
         const Timestamp last = places_[static_cast<std::size_t>(wanted - 1)].first;
         if (last == start || reserved_.empty()) {
             start = last;
@@ -192,6 +204,8 @@ void Plan::take(const Shape& shape, const DeviceSet& startable, std::optional<Du
             lane.from = std::max(lane.from, end);
             if (shape.wish.sharing == Sharing::shared) break;
         }
+        tracks_[at].summarise();
+        rooms_ -= tracks_[at].hole ? 0 : 1;
     }
 }
 

@@ -47,6 +47,10 @@ private:
         bool room_exclusive = false;
         bool room_shared = false;
         std::vector<Lane> lanes{};  // filled by need_lanes()
+        Timestamp first_free{};     // of the lanes' `from`: the earliest
+        Timestamp all_free{};       // and the latest
+        bool hole = false;          // some lane is free now
+        void summarise();
     };
     void need_lanes();
     void fill_lanes(Track& track, std::size_t at, std::vector<std::pair<Timestamp, Sharing>>& holders);
@@ -55,7 +59,9 @@ private:
     // The earliest time at or after `from` for which nobody else has reserved the device for that length.
     Timestamp unreserved_from(
         std::size_t at, const Asker& asker, Timestamp from, std::optional<Duration> length) const;
-    Timestamp free_from(const Track& track, Sharing sharing) const;
+    static Timestamp free_from(const Track& track, Sharing sharing) {
+        return sharing == Sharing::exclusive ? track.all_free : track.first_free;
+    }
     void occupy(Track& track, Sharing sharing, Timestamp start, Timestamp end);
 
     const SchedulerState& state_;

@@ -43,7 +43,7 @@ public:
         for (std::uint32_t i = 0; i < entry.request.wish.count; ++i) {
             std::optional<Price> best;
             for (std::uint32_t at = 0; at < on_.size(); ++at) {
-                if (!entry.shape.usable.test(at) || spoken_.test(at) || mine.test(at)) continue;
+                if (!entry.shape->usable.test(at) || spoken_.test(at) || mine.test(at)) continue;
                 if (kept_for_others(at, entry.request)) continue;
                 const auto price = price_of(at, entry.request, chosen);
                 if (price && (!best || *price < *best)) best = price;
@@ -74,6 +74,7 @@ private:
         std::vector<std::tuple<bool, std::int64_t, double, double, std::int64_t, std::int64_t>> all;
         for (const auto& [id, lease] : state_.holdings) {
             if (lease.ending || taken_.contains(id)) continue;
+            if (goes_back_to_a_reservation(lease, request)) continue;
             if (!lease.reclaimable && !may_preempt(state_, request, lease, now_)) continue;
             all.emplace_back(
                 !lease.reclaimable,
@@ -87,6 +88,16 @@ private:
         rank_.clear();
         for (std::size_t i = 0; i < all.size(); ++i)
             rank_.emplace(LeaseId{std::get<5>(all[i])}, i + 1);
+    }
+
+    // Its device would only be kept for the owner of a reservation.
+    bool goes_back_to_a_reservation(const Holding& lease, const QueueRequest& request) const {
+        const Timestamp end = request.length ? now_ + *request.length : kNever;
+        const auto& all = state_.reservations;
+        return std::any_of(all.begin(), all.end(), [&](const Reservation& reservation) {
+            return reservation.begin < end && now_ < reservation.end &&
+                   counts_towards(reservation, lease, now_) && !reservation.belongs_to(request.asker);
+        });
     }
 
     bool kept_for_others(std::uint32_t at, const QueueRequest& request) const {
@@ -152,7 +163,7 @@ private:
 bool may_preempt(
     const SchedulerState& state, const QueueRequest& request, const Holding& lease, Timestamp now) {
     const PreemptionOptions& options = state.options.preemption;
-    if (!lease.preemptible || lease.asker.user == request.asker.user) return false;
+    if (!lease.preemptible || !lease.started || lease.asker.user == request.asker.user) return false;
     if (now - lease.begin < options.min_runtime) return false;
     // What was only borrowed goes back to whoever is within quota; waiting again, it is not within.
     if (lease.borrowed && lease.priority <= request.priority) return true;
@@ -175,10 +186,11 @@ bool may_preempt(
 std::vector<Victim> victims(
     const SchedulerState& state, const std::vector<const Entry*>& waiting, Timestamp now) {
     std::vector<Victim> all;
+    if (waiting.empty()) return all;
     const bool any = std::any_of(state.holdings.begin(), state.holdings.end(), [&](const auto& each) {
         return !each.second.ending && (each.second.reclaimable || each.second.preemptible);
     });
-    if (!any || waiting.empty()) return all;
+    if (!any) return all;
     Search search(state, now);
     for (const Entry* entry : waiting)
         search.serve(*entry, all);

@@ -1,11 +1,14 @@
-// Who waits, and in which order (gpu.md E.6): priority class; in it those who waited longer than age_max,
-// oldest first; then whoever's group and then whoever themselves had least of late; then first come, then id.
+// Who waits, and in which order (gpu.md E.6): priority class; in it those who wait and got nothing
+// for longer than age_max, oldest first (a user who fills the queue does not come before others by that);
+// then whoever's group and then whoever themselves had least of late; then first come, then id.
 #pragma once
 
 #include "gpu/scheduler_state.hpp"
 
 #include <map>
+#include <memory>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -13,10 +16,18 @@ namespace berth::gpu {
 
 struct Entry {
     QueueRequest request;
-    Shape shape;
+    std::shared_ptr<const Shape> shape;
     bool granting = false;   // a grant was given and is not confirmed yet
     bool cancelled = false;  // while it was granting
 };
+
+// One of those that wait, with what a walk through all of them looks at.
+struct Place {
+    const Entry* entry = nullptr;
+    const Shape* shape = nullptr;
+    Duration length{};  // kForever without a limit
+};
+inline constexpr Duration kForever = Duration::max();
 
 class Queue {
 public:
@@ -24,10 +35,7 @@ public:
     // A copy sorts its own entries.
     Queue(const Queue& other) : entries_(other.entries_), waiting_(other.waiting_) {}
     Queue& operator=(const Queue& other) {
-        if (this == &other) return *this;
-        entries_ = other.entries_;
-        waiting_ = other.waiting_;
-        sorted_ = false;
+        if (this != &other) *this = Queue(other);
         return *this;
     }
     Queue(Queue&&) = default;
@@ -45,10 +53,13 @@ public:
     void set_granting(Entry& entry, bool granting);
     // The devices changed: every wish is looked at again.
     void resolve_all(const SchedulerState& state);
+    // What this user, and so their group, has had changed; or what everybody has had.
+    void share_changed(const Asker& asker);
     void shares_changed() { sorted_ = false; }
 
-    // Those that wait, first to be served first. Valid until the queue or the shares change.
-    const std::vector<const Entry*>& order(const SchedulerState& state, Timestamp now) const;
+    // Those that wait, first to be served first. Valid until the queue or the shares change. Only what
+    // changed since the last call is sorted anew.
+    const std::vector<Place>& order(const SchedulerState& state, Timestamp now) const;
 
 private:
     struct Key {
@@ -58,15 +69,26 @@ private:
         double user = 0;
         Timestamp enqueued{};
         std::int64_t id = 0;
-        const Entry* entry = nullptr;
+        Place place{};  // not to be looked at while the id is among gone_
+        UserId asker{};
+        std::size_t group_hash = 0;
         auto rank() const { return std::tie(against_class, young, group, user, enqueued, id); }
     };
+    Key key_of(const Entry& entry, const SchedulerState& state, Timestamp now) const;
+    void sort_all(const SchedulerState& state, Timestamp now) const;
+    void sort_changed(const SchedulerState& state, Timestamp now) const;
+
     std::map<EntryId, Entry> entries_;
     std::size_t waiting_ = 0;
-    mutable std::vector<const Entry*> order_;
-    mutable std::vector<Key> keys_;  // for its capacity
+    // What order() knows, and what changed since.
+    mutable std::vector<Place> order_;
+    mutable std::vector<Key> keys_, moved_, kept_;
     mutable bool sorted_ = false;
     mutable Timestamp next_aging_{};  // when an entry becomes one that waited too long
+    mutable Timestamp epoch_{};       // of the shares
+    mutable std::unordered_set<std::int64_t> gone_, came_;
+    mutable std::unordered_set<UserId> users_;
+    mutable std::unordered_set<std::size_t> groups_;
 };
 
 }  // namespace berth::gpu

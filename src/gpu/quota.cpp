@@ -47,13 +47,14 @@ std::string gpu_key(const QuotaRule& rule) {
 }
 
 // The refusal that holds the longest comes first; between several the tightest limit is named.
-void keep_tighter(std::optional<QuotaRefusal>& kept, QuotaRefusal other) {
+void keep_tighter(std::optional<QuotaRefusal>& kept, std::optional<QuotaRefusal> other) {
+    if (!other) return;
     if (!kept) {
         kept = std::move(other);
         return;
     }
-    const bool may_borrow = kept->may_borrow && other.may_borrow;
-    if (kept->passes && !other.passes) kept = std::move(other);
+    const bool may_borrow = kept->may_borrow && other->may_borrow;
+    if (kept->passes && !other->passes) kept = std::move(other);
     kept->may_borrow = may_borrow;
 }
 
@@ -73,88 +74,85 @@ std::string_view name_of(QuotaScope scope) {
     return "unknown";
 }
 
-std::vector<std::string> Quotas::subjects(
-    const QuotaRule& rule, const Asker& asker, const std::string& pool) {
+template <class Visit>
+void Quotas::each_use(const QuotaRule& rule, const Asker& asker, const std::string& pool, Visit visit) const {
+    static const Use kNone;
     const auto meant = [&](const std::string& name) { return rule.name == "*" || rule.name == name; };
-    std::vector<std::string> names;
+    const auto of = [](const auto& uses, const auto& key) -> const Use& {
+        const auto at = uses.find(key);
+        return at == uses.end() ? kNone : at->second;
+    };
     switch (rule.scope) {
         case QuotaScope::user:
-            if (meant(asker.name)) names.push_back("user/" + std::to_string(number_of(asker.user)));
+            if (meant(asker.name)) visit(of(users_, asker.user));
             break;
         case QuotaScope::group:
             for (const auto& group : asker.groups) {
-                if (meant(group)) names.push_back("group/" + group);
+                if (meant(group)) visit(of(groups_, group));
             }
             break;
         case QuotaScope::project:
-            if (!asker.project.empty() && meant(asker.project)) names.push_back("project/" + asker.project);
+            if (!asker.project.empty() && meant(asker.project)) visit(of(projects_, asker.project));
             break;
         case QuotaScope::pool:
-            if (meant(pool)) names.push_back("pool/" + pool);
+            if (meant(pool)) visit(of(pools_, pool));
             break;
     }
-    return names;
 }
 
-std::vector<std::string> Quotas::all_subjects(const Asker& asker, const std::string& pool) {
-    std::vector<std::string> names;
-    for (const auto scope : {QuotaScope::user, QuotaScope::group, QuotaScope::project, QuotaScope::pool}) {
-        for (auto& name : subjects({.scope = scope, .name = "*"}, asker, pool))
-            names.push_back(std::move(name));
-    }
-    return names;
+template <class Visit>
+void Quotas::each_own(const Asker& asker, const std::string& pool, Visit visit) {
+    visit(users_[asker.user]);
+    for (const auto& group : asker.groups)
+        visit(groups_[group]);
+    if (!asker.project.empty()) visit(projects_[asker.project]);
+    visit(pools_[pool]);
 }
 
-const Quotas::Use& Quotas::use_of(const std::string& subject) const {
-    static const Use kNone;
-    const auto at = uses_.find(subject);
-    return at == uses_.end() ? kNone : at->second;
+void Quotas::set_rules(std::vector<QuotaRule> rules) {
+    rules_ = std::move(rules);
+    limits_models_ =
+        std::any_of(rules_.begin(), rules_.end(), [](const QuotaRule& rule) { return !rule.model.empty(); });
 }
 
 void Quotas::add(const Holding& lease) {
-    for (const auto& subject : all_subjects(lease.asker, lease.counted_pool)) {
-        Use& use = uses_[subject];
-        const auto count = static_cast<std::uint32_t>(lease.counted_models.size());
+    const auto count = static_cast<std::uint32_t>(lease.counted_models.size());
+    each_own(lease.asker, lease.counted_pool, [&](Use& use) {
         use.devices[""] += count;
         for (const auto& model : lease.counted_models) {
             if (!model.empty()) ++use.devices[model];
         }
         use.leases.insert_or_assign(lease.id, std::pair{lease.begin, count});
-    }
+    });
 }
 
 void Quotas::remove(const Holding& lease) {
-    for (const auto& subject : all_subjects(lease.asker, lease.counted_pool)) {
-        Use& use = uses_[subject];
-        if (use.leases.erase(lease.id) == 0) continue;
+    each_own(lease.asker, lease.counted_pool, [&](Use& use) {
+        if (use.leases.erase(lease.id) == 0) return;
         use.devices[""] -= static_cast<std::uint32_t>(lease.counted_models.size());
         for (const auto& model : lease.counted_models) {
             if (!model.empty()) --use.devices[model];
         }
-    }
+    });
 }
 
 void Quotas::ended(const Holding& lease, Timestamp now) {
     const Duration window = longest_window();
     if (window == Duration{} || now <= lease.begin) return;
-    for (const auto& subject : all_subjects(lease.asker, lease.counted_pool)) {
-        Use& use = uses_[subject];
+    const auto count = static_cast<std::uint32_t>(lease.devices.size());
+    each_own(lease.asker, lease.counted_pool, [&](Use& use) {
         while (!use.past.empty() && use.past.front().first.second + window < now)
             use.past.pop_front();
-        use.past.emplace_back(std::pair{lease.begin, now}, static_cast<std::uint32_t>(lease.devices.size()));
-    }
+        use.past.emplace_back(std::pair{lease.begin, now}, count);
+    });
 }
 
 void Quotas::entry_added(const Asker& asker, const std::string& pool) {
-    for (const auto& subject : all_subjects(asker, pool))
-        ++uses_[subject].entries;
+    each_own(asker, pool, [](Use& use) { ++use.entries; });
 }
 
 void Quotas::entry_removed(const Asker& asker, const std::string& pool) {
-    for (const auto& subject : all_subjects(asker, pool)) {
-        Use& use = uses_[subject];
-        if (use.entries > 0) --use.entries;
-    }
+    each_own(asker, pool, [](Use& use) { use.entries -= use.entries > 0 ? 1 : 0; });
 }
 
 Duration Quotas::longest_window() const {
@@ -165,7 +163,7 @@ Duration Quotas::longest_window() const {
     return longest;
 }
 
-double Quotas::hours_used(const Use& use, Duration window, Timestamp now) const {
+double Quotas::hours_used(const Use& use, Duration window, Timestamp now) {
     const Timestamp since = now - window;
     double sum = 0;
     for (const auto& [span, devices] : use.past) {
@@ -177,44 +175,58 @@ double Quotas::hours_used(const Use& use, Duration window, Timestamp now) const 
     return sum;
 }
 
+std::uint32_t Quotas::held(const Use& use, const std::string& model) {
+    const auto at = use.devices.find(model);
+    return at == use.devices.end() ? 0 : at->second;
+}
+
+std::optional<QuotaRefusal> Quotas::too_many(
+    const QuotaRule& rule, const Use& use, const Wish& wish, Detail detail) {
+    const std::uint32_t in_use = held(use, rule.model);
+    if (in_use + wish.count <= *rule.devices) return std::nullopt;
+    QuotaRefusal refusal{
+        .text = {}, .may_borrow = rule.borrow, .passes = rule.borrow || wish.count <= *rule.devices};
+    if (detail == Detail::text) {
+        refusal.text = rule_name(rule, gpu_key(rule)) + "=" + std::to_string(*rule.devices) + ", in use " +
+                       std::to_string(in_use) + leases_text(use.leases);
+    }
+    return refusal;
+}
+
+std::optional<QuotaRefusal> Quotas::too_long(
+    const QuotaRule& rule, const Use& use, Timestamp now, Detail detail) {
+    const double used = hours_used(use, rule.window, now);
+    if (used < *rule.gpu_hours) return std::nullopt;
+    QuotaRefusal refusal{.text = {}, .may_borrow = false, .passes = *rule.gpu_hours > 0};
+    if (detail == Detail::text) {
+        refusal.text = rule_name(rule, "gpu_hours") + "=" + rounded(*rule.gpu_hours) + " in " +
+                       rounded(hours(rule.window) / 24) + " days, used " + rounded(used) +
+                       leases_text(use.leases);
+    }
+    return refusal;
+}
+
 std::optional<QuotaRefusal> Quotas::refuses(
-    const Asker& asker, const Wish& wish, const std::string& model, Timestamp now) const {
+    const Asker& asker, const Wish& wish, const std::string& model, Timestamp now, Detail detail) const {
     std::optional<QuotaRefusal> refusal;
     for (const QuotaRule& rule : rules_) {
         if (!rule.devices && !rule.gpu_hours) continue;
-        for (const auto& subject : subjects(rule, asker, wish.pool)) {
-            const Use& use = use_of(subject);
+        each_use(rule, asker, wish.pool, [&](const Use& use) {
             if (rule.devices && (rule.model.empty() || rule.model == model)) {
-                const auto held = use.devices.find(rule.model);
-                const std::uint32_t in_use = held == use.devices.end() ? 0 : held->second;
-                if (in_use + wish.count > *rule.devices) {
-                    keep_tighter(
-                        refusal,
-                        {.text = rule_name(rule, gpu_key(rule)) + "=" + std::to_string(*rule.devices) +
-                                 ", in use " + std::to_string(in_use) + leases_text(use.leases),
-                         .may_borrow = rule.borrow,
-                         .passes = rule.borrow || wish.count <= *rule.devices});
-                }
+                keep_tighter(refusal, too_many(rule, use, wish, detail));
             }
-            if (!rule.gpu_hours) continue;
-            const double used = hours_used(use, rule.window, now);
-            if (used < *rule.gpu_hours) continue;
-            keep_tighter(
-                refusal,
-                {.text = rule_name(rule, "gpu_hours") + "=" + rounded(*rule.gpu_hours) + " in " +
-                         rounded(hours(rule.window) / 24) + " days, used " + rounded(used) +
-                         leases_text(use.leases),
-                 .may_borrow = false,
-                 .passes = *rule.gpu_hours > 0});
-        }
+            if (rule.gpu_hours) keep_tighter(refusal, too_long(rule, use, now, detail));
+        });
     }
     return refusal;
 }
 
 std::optional<QuotaRefusal> Quotas::refuses_length(const QueueRequest& request) const {
     for (const QuotaRule& rule : rules_) {
-        const bool fits = !rule.length || (request.length && *request.length <= *rule.length);
-        if (fits || subjects(rule, request.asker, request.wish.pool).empty()) continue;
+        if (!rule.length || (request.length && *request.length <= *rule.length)) continue;
+        bool meant = false;
+        each_use(rule, request.asker, request.wish.pool, [&](const Use&) { meant = true; });
+        if (!meant) continue;
         const std::string asked =
             request.length ? "asked for " + rounded(hours(*request.length)) + " h" : "no length named";
         return QuotaRefusal{
@@ -227,24 +239,25 @@ std::optional<QuotaRefusal> Quotas::refuses_length(const QueueRequest& request) 
 std::optional<QuotaRefusal> Quotas::refuses_entry(
     const QueueRequest& request, const std::string& model) const {
     if (auto refusal = refuses_length(request)) return refusal;
+    std::optional<QuotaRefusal> refusal;
     for (const QuotaRule& rule : rules_) {
-        for (const auto& subject : subjects(rule, request.asker, request.wish.pool)) {
-            const Use& use = use_of(subject);
+        each_use(rule, request.asker, request.wish.pool, [&](const Use& use) {
             if (rule.entries && use.entries >= *rule.entries) {
-                return QuotaRefusal{
+                refusal = QuotaRefusal{
                     .text = rule_name(rule, "entries") + "=" + std::to_string(*rule.entries) + ", waiting " +
                             std::to_string(use.entries)};
             }
             const bool counts = rule.model.empty() || rule.model == model;
             if (rule.devices && counts && !rule.borrow && request.wish.count > *rule.devices) {
-                return QuotaRefusal{
+                refusal = QuotaRefusal{
                     .text = rule_name(rule, gpu_key(rule)) + "=" + std::to_string(*rule.devices) +
                             ", asked for " + std::to_string(request.wish.count),
                     .passes = false};
             }
-        }
+        });
+        if (refusal) break;
     }
-    return std::nullopt;
+    return refusal;
 }
 
 std::uint32_t Quotas::devices_left(
@@ -252,12 +265,10 @@ std::uint32_t Quotas::devices_left(
     std::uint32_t left = std::numeric_limits<std::uint32_t>::max();
     for (const QuotaRule& rule : rules_) {
         if (!rule.devices || (!rule.model.empty() && rule.model != model)) continue;
-        for (const auto& subject : subjects(rule, asker, pool)) {
-            const Use& use = use_of(subject);
-            const auto held = use.devices.find(rule.model);
-            const std::uint32_t in_use = held == use.devices.end() ? 0 : held->second;
+        each_use(rule, asker, pool, [&](const Use& use) {
+            const std::uint32_t in_use = held(use, rule.model);
             left = std::min(left, *rule.devices > in_use ? *rule.devices - in_use : 0);
-        }
+        });
     }
     return left;
 }

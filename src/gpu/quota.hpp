@@ -36,7 +36,8 @@ struct QuotaRefusal {
 
 class Quotas {
 public:
-    void set_rules(std::vector<QuotaRule> rules) { rules_ = std::move(rules); }
+    void set_rules(std::vector<QuotaRule> rules);
+    bool limits_models() const { return limits_models_; }  // some rule speaks of one model
     const std::vector<QuotaRule>& rules() const { return rules_; }
 
     // A lease began or ended; it is counted under its counted_pool and counted_models.
@@ -48,8 +49,14 @@ public:
     void entry_removed(const Asker& asker, const std::string& pool);
 
     // May this be granted now? `model`: the one asked for, or that of all devices it may get; "" unknown.
+    // Without Detail::text the refusal has no text and costs next to nothing.
+    enum class Detail { bare, text };
     std::optional<QuotaRefusal> refuses(
-        const Asker& asker, const Wish& wish, const std::string& model, Timestamp now) const;
+        const Asker& asker,
+        const Wish& wish,
+        const std::string& model,
+        Timestamp now,
+        Detail detail = Detail::text) const;
     // May it be put into the queue at all: lengths, entries, more than the limit will ever allow.
     std::optional<QuotaRefusal> refuses_entry(const QueueRequest& request, const std::string& model) const;
     // The part of it about lengths, for an extension.
@@ -64,16 +71,24 @@ private:
         std::deque<std::pair<std::pair<Timestamp, Timestamp>, std::uint32_t>> past;  // oldest end first
         std::uint32_t entries = 0;
     };
-    // The subjects that the rule speaks of for this asker: one, or each of several groups.
-    static std::vector<std::string> subjects(
-        const QuotaRule& rule, const Asker& asker, const std::string& pool);
-    static std::vector<std::string> all_subjects(const Asker& asker, const std::string& pool);
-    const Use& use_of(const std::string& subject) const;
-    double hours_used(const Use& use, Duration window, Timestamp now) const;
+    // The accounts that a rule speaks of for this asker: one, or those of several groups.
+    template <class Visit>
+    void each_use(const QuotaRule& rule, const Asker& asker, const std::string& pool, Visit visit) const;
+    // All accounts of this asker, made when they are missing.
+    template <class Visit>
+    void each_own(const Asker& asker, const std::string& pool, Visit visit);
+    static double hours_used(const Use& use, Duration window, Timestamp now);
+    static std::uint32_t held(const Use& use, const std::string& model);
+    static std::optional<QuotaRefusal> too_many(
+        const QuotaRule& rule, const Use& use, const Wish& wish, Detail detail);
+    static std::optional<QuotaRefusal> too_long(
+        const QuotaRule& rule, const Use& use, Timestamp now, Detail detail);
     Duration longest_window() const;
 
     std::vector<QuotaRule> rules_;
-    std::unordered_map<std::string, Use> uses_;  // "user/ann", "group/ml", …
+    bool limits_models_ = false;
+    std::unordered_map<UserId, Use> users_;
+    std::unordered_map<std::string, Use> groups_, projects_, pools_;
 };
 
 }  // namespace berth::gpu

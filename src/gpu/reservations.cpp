@@ -22,15 +22,23 @@ std::vector<Timestamp> ends_of_devices(const SchedulerState& state, Timestamp no
     return ends;
 }
 
-std::uint32_t held_under(const SchedulerState& state, const Reservation& reservation) {
-    std::size_t held = 0;
+std::uint32_t held_under(
+    const SchedulerState& state, const Reservation& reservation, const DeviceSet& matching, Timestamp now) {
+    std::uint32_t held = 0;
     for (const auto& [id, lease] : state.holdings) {
-        if (lease.reservation == reservation.id) held += lease.devices.size();
+        if (!counts_towards(reservation, lease, now)) continue;
+        for (const std::uint32_t at : lease.at)
+            held += matching.test(at) ? 1 : 0;
     }
-    return static_cast<std::uint32_t>(held);
+    return held;
 }
 
 }  // namespace
+
+bool counts_towards(const Reservation& reservation, const Holding& lease, Timestamp now) {
+    const Timestamp end = lease.ending ? now : lease.deadline.value_or(kNever);
+    return reservation.belongs_to(lease.asker) && end > std::max(reservation.begin, now);
+}
 
 std::vector<std::vector<ReservedSpan>> reserved_spans(const SchedulerState& state, Timestamp now) {
     std::vector<std::vector<ReservedSpan>> spans(state.devices.size());
@@ -39,9 +47,10 @@ std::vector<std::vector<ReservedSpan>> reserved_spans(const SchedulerState& stat
     for (std::size_t number = 0; number < state.reservations.size(); ++number) {
         const Reservation& reservation = state.reservations[number];
         if (reservation.end <= now) continue;
-        const std::uint32_t held = held_under(state, reservation);
+        const auto shape = state.shape_of(reservation.wish);
+        const std::uint32_t held = held_under(state, reservation, shape->matching, now);
         if (held >= reservation.wish.count) continue;
-        const DeviceSet usable = state.resolve(reservation.wish).usable;
+        const DeviceSet& usable = shape->usable;
         std::vector<std::tuple<Timestamp, std::int64_t>> candidates;  // free for it from; −order
         for (std::size_t at = 0; at < state.devices.size(); ++at) {
             const bool taken = std::any_of(spans[at].begin(), spans[at].end(), [&](const ReservedSpan& span) {

@@ -18,4 +18,7 @@ struct ReservedSpan {
 // By place in the device order; spans that have ended are left out.
 std::vector<std::vector<ReservedSpan>> reserved_spans(const SchedulerState& state, Timestamp now);
 
+// Its owner's lease that lasts into the reserved time: it counts towards the reservation.
+bool counts_towards(const Reservation& reservation, const Holding& lease, Timestamp now);
+
 }  // namespace berth::gpu

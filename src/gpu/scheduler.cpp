@@ -3,16 +3,10 @@
 #include "gpu/preemption.hpp"
 
 #include <algorithm>
-#include <set>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace berth::gpu {
 namespace {
-
-std::string gpus(std::uint64_t count) {
-    return std::to_string(count) + (count == 1 ? " GPU" : " GPUs");
-}
 
 std::string reclaim_text(ReclaimReason reason) {
     switch (reason) {
@@ -41,8 +35,17 @@ struct Scheduler::Pass {
     Plan plan;
     std::vector<const Entry*> blocked{};    // within quota, but nothing is free for them
     std::vector<const Entry*> borrowers{};  // beyond a quota that lets them borrow
-    std::unordered_set<std::int64_t> over_quota{};
-    std::unordered_map<std::string, std::optional<QuotaRefusal>> refusals{};  // by user, pool, model, count
+    // For a shape, the shortest time that did not fit: the plan only gets fuller during a walk. Not kept
+    // where reservations make it a question of who asks.
+    std::unordered_map<const Shape*, Duration> too_long{};
+
+    bool known_not_to_fit(const Place& place) const {
+        const auto known = too_long.find(place.shape);
+        return known != too_long.end() && place.length >= known->second;
+    }
+    void does_not_fit(const Place& place, bool whoever_asks) {
+        if (whoever_asks) too_long[place.shape] = place.length;
+    }
 };
 
 Scheduler::Scheduler(SchedulerOptions options) {
@@ -65,6 +68,16 @@ void Scheduler::restore_usage(UserId user, const std::string& group, double gpu_
     queue_.shares_changed();
 }
 
+void Scheduler::set_weight(UserId user, double weight) {
+    state_.shares.set_weight(user, weight);
+    queue_.shares_changed();
+}
+
+void Scheduler::set_weight(const std::string& group, double weight) {
+    state_.shares.set_weight(group, weight);
+    queue_.shares_changed();
+}
+
 void Scheduler::change(const Enqueue& event, Timestamp) {
     QueueRequest request = event.request;
     if (!request.length) request.length = state_.options.default_length;
@@ -72,26 +85,11 @@ void Scheduler::change(const Enqueue& event, Timestamp) {
         actions_.push_back(RejectAction{.entry = request.id, .text = refusal});
         return;
     }
-    const Asker asker = request.asker;
-    const std::string pool = request.wish.pool;
-    if (queue_.add(std::move(request), state_)) state_.quotas.entry_added(asker, pool);
-}
-
-std::string Scheduler::refusal_of_entry(const QueueRequest& request) const {
-    if (request.wish.count == 0) return "Ask for at least one GPU, or start without any.";
-    const Shape shape = state_.resolve(request.wish);
-    if (shape.matching.none()) return "There is no such GPU here.";
-    if (request.wish.count > shape.matching.count()) {
-        return "You asked for " + gpus(request.wish.count) + "; there are only " +
-               gpus(shape.matching.count()) + " of that kind. Ask for fewer.";
-    }
-    if (request.length && *request.length <= Duration{}) return "Ask for a longer time.";
-    if (queue_.size() >= state_.options.max_entries) {
-        return "The queue is full (" + std::to_string(state_.options.max_entries) +
-               " entries). Try again later.";
-    }
-    const auto refusal = state_.quotas.refuses_entry(request, shape.model);
-    return refusal ? refusal->text : std::string();
+    const EntryId id = request.id;
+    if (!queue_.add(std::move(request), state_)) return;
+    const QueueRequest& kept = queue_.find(id)->request;
+    state_.quotas.entry_added(kept.asker, kept.wish.pool);
+    if (!kept.wait) impatient_.push_back(id);
 }
 
 void Scheduler::change(const Cancel& event, Timestamp) {
@@ -121,6 +119,8 @@ void Scheduler::change(const GrantConfirmed& event, Timestamp now) {
     const auto held = state_.holdings.find(provisional(event.entry));
     if (!entry || !entry->granting || held == state_.holdings.end()) return;
     const bool cancelled = entry->cancelled;
+    state_.served[entry->request.asker.user] = now;
+    queue_.share_changed(entry->request.asker);
     Holding lease = held->second;
     state_.quotas.remove(lease);
     state_.holdings.erase(held);
@@ -137,15 +137,17 @@ void Scheduler::change(const GrantFailed& event, Timestamp now) {
     if (!entry || !entry->granting) return;
     state_.remove(provisional(event.entry), now, false);
     queue_.set_granting(*entry, false);
-    queue_.shares_changed();
+    queue_.share_changed(entry->request.asker);
     if (!event.again || entry->cancelled) drop(event.entry);
 }
 
 void Scheduler::change(const LeaseKnown& event, Timestamp) {
     if (state_.holdings.contains(event.lease.id)) return;
     state_.add(event.lease);
+    Timestamp& served = state_.served[event.lease.asker.user];
+    served = std::max(served, event.lease.begin);
     state_.charge_entry(state_.holdings.at(event.lease.id));
-    queue_.shares_changed();
+    queue_.share_changed(event.lease.asker);
 }
 
 void Scheduler::change(const LeaseStarted& event, Timestamp) {
@@ -155,7 +157,10 @@ void Scheduler::change(const LeaseStarted& event, Timestamp) {
 }
 
 void Scheduler::change(const LeaseEnded& event, Timestamp now) {
-    if (state_.remove(event.lease, now, true)) queue_.shares_changed();
+    const auto held = state_.holdings.find(event.lease);
+    if (held == state_.holdings.end()) return;
+    queue_.share_changed(held->second.asker);
+    state_.remove(event.lease, now, true);
 }
 
 void Scheduler::change(const LeaseExtended& event, Timestamp) {
@@ -184,8 +189,8 @@ void Scheduler::change(const RulesChanged& event, Timestamp) {
 }
 
 void Scheduler::change(const Tick&, Timestamp now) {
-    state_.accrue(now);
-    queue_.shares_changed();
+    for (const Holding* lease : state_.accrue(now))
+        queue_.share_changed(lease->asker);
     for (auto& [id, lease] : state_.holdings) {
         if (lease.ending || queue_.find(EntryId{number_of(id)})) continue;
         if (!lease.started && now - lease.begin >= state_.options.start_limit) {
@@ -208,7 +213,7 @@ void Scheduler::reclaim(Holding& lease, ReclaimReason reason, std::optional<Entr
 void Scheduler::decide(Timestamp now) {
     if (queue_.waiting() == 0) return;
     std::vector<const Entry*> blocked;
-    for (bool granted = true; granted;) {
+    for (bool granted = true; granted && queue_.waiting() > 0;) {
         Pass pass{.plan = Plan(state_, now)};
         granted = grant_one(pass, now);
         blocked = std::move(pass.blocked);
@@ -222,41 +227,41 @@ void Scheduler::decide(Timestamp now) {
 bool Scheduler::may_start(Pass& pass, const Entry& entry, DeviceSet& on, Timestamp now) const {
     const QueueRequest& request = entry.request;
     if (state_.quotas.rules().empty()) return true;
-    std::string key = std::to_string(number_of(request.asker.user)) + "/" +
-                      std::to_string(request.wish.count) + "/" + request.wish.pool + "/" + entry.shape.model +
-                      "/" + request.asker.project;
-    const auto [known, unknown] = pass.refusals.try_emplace(std::move(key));
-    if (unknown) {
-        known->second = state_.quotas.refuses(request.asker, request.wish, entry.shape.model, now);
-    }
-    if (known->second) {
-        if (known->second->may_borrow) pass.borrowers.push_back(&entry);
+    const auto refusal =
+        state_.quotas.refuses(request.asker, request.wish, entry.shape->model, now, Quotas::Detail::bare);
+    if (refusal) {
+        if (refusal->may_borrow) pass.borrowers.push_back(&entry);
         return false;
     }
-    if (entry.shape.model.empty()) on = state_.within_model_rules(request.asker, request.wish, on);
+    if (state_.quotas.limits_models() && entry.shape->model.empty())
+        on = state_.within_model_rules(request.asker, request.wish, on);
     return true;
 }
 
 bool Scheduler::grant_one(Pass& pass, Timestamp now) {
-    for (const Entry* entry : queue_.order(state_, now)) {
+    for (const Place& place : queue_.order(state_, now)) {
         const bool planned = pass.blocked.size() >= state_.options.planned_entries;
         if (planned && !pass.plan.has_room()) break;
+        if (planned && pass.known_not_to_fit(place)) continue;
+        const Entry* entry = place.entry;
         const QueueRequest& request = entry->request;
         DeviceSet on;
-        if (pass.plan.has_room()) on = pass.plan.startable(entry->shape, request.asker, request.length);
-        const bool fits = on.count() >= request.wish.count;
-        if (!fits && planned) continue;
+        if (pass.plan.has_room()) on = pass.plan.startable(*place.shape, request.asker, request.length);
+        if (on.count() < request.wish.count && planned) {
+            pass.does_not_fit(place, state_.reservations.empty());
+            continue;
+        }
         if (!may_start(pass, *entry, on, now)) continue;
         if (on.count() >= request.wish.count) {
             grant(request.id, on, false, pass.plan, now);
             return true;
         }
-        (void)pass.plan.book(entry->shape, request.asker, request.length, now);
+        (void)pass.plan.book(*place.shape, request.asker, request.length, now);
         pass.blocked.push_back(entry);
     }
     if (!pass.blocked.empty()) return false;
     for (const Entry* entry : pass.borrowers) {
-        const DeviceSet on = pass.plan.startable(entry->shape, entry->request.asker, entry->request.length);
+        const DeviceSet on = pass.plan.startable(*entry->shape, entry->request.asker, entry->request.length);
         if (on.count() < entry->request.wish.count) continue;
         grant(entry->request.id, on, true, pass.plan, now);
         return true;
@@ -290,87 +295,23 @@ void Scheduler::grant(EntryId id, const DeviceSet& on, bool borrowed, const Plan
     queue_.set_granting(entry, true);
     state_.add(std::move(lease));
     state_.charge_entry(state_.holdings.at(provisional(id)));
-    queue_.shares_changed();
+    queue_.share_changed(request.asker);
 }
 
 void Scheduler::reject_impatient(Timestamp now) {
-    std::vector<std::pair<EntryId, std::string>> refused;
-    for (const auto& [id, entry] : queue_.entries()) {
-        if (entry.granting || entry.request.wait) continue;
-        const Why answer = why(entry.request, now);
+    for (const EntryId id : std::exchange(impatient_, {})) {
+        const Entry* entry = queue_.find(id);
+        if (!entry) continue;
+        if (entry->granting) {
+            impatient_.push_back(id);
+            continue;
+        }
+        const Why answer = why(entry->request, now);
         std::string text = answer.quota.empty() ? "No GPU is free for you now." : answer.quota;
         for (const auto& each : answer.helps)
             text.append(" ").append(each);
-        refused.emplace_back(id, std::move(text));
-    }
-    for (auto& [id, text] : refused)
         reject(id, std::move(text));
-}
-
-std::vector<Estimate> Scheduler::estimates(Timestamp now) const {
-    auto all = estimate(state_, queue_.order(state_, now), now);
-    if (state_.quotas.rules().empty()) return all;
-    for (Estimate& each : all) {
-        const Entry& entry = *queue_.find(each.entry);
-        const auto refusal =
-            state_.quotas.refuses(entry.request.asker, entry.request.wish, entry.shape.model, now);
-        if (refusal) each.quota = refusal->text;
     }
-    return all;
-}
-
-Why Scheduler::why(const QueueRequest& request, Timestamp now) const {
-    Why answer;
-    Scheduler asked = *this;
-    if (!asked.queue_.find(request.id)) {
-        QueueRequest tried = request;
-        if (!tried.length) tried.length = state_.options.default_length;
-        if (tried.enqueued == Timestamp{}) tried.enqueued = now;
-        answer.refusal = refusal_of_entry(tried);
-        if (answer.refusal.empty()) asked.queue_.add(tried, state_);
-    }
-    const Entry* entry = asked.queue_.find(request.id);
-    const auto& order = asked.queue_.order(asked.state_, now);
-    const auto place = std::find(order.begin(), order.end(), entry);
-    const std::vector<const Entry*> ahead(order.begin(), entry ? place : order.end());
-    const QueueRequest& known = entry ? entry->request : request;
-    answer.devices = explain_devices(state_, ahead, known, now);
-    answer.helps = what_helps(state_, known, answer.devices);
-    if (!entry || place == order.end()) return answer;
-    const std::size_t index = ahead.size();
-    answer.estimate = estimate(asked.state_, order, now)[index];
-    const auto refusal = state_.quotas.refuses(known.asker, known.wish, entry->shape.model, now);
-    if (refusal) answer.quota = refusal->text;
-    answer.starts_now = !refusal && answer.estimate.latest_start == now;
-    return answer;
-}
-
-std::optional<std::string> Scheduler::extension_refusal(LeaseId id, Timestamp deadline, Timestamp now) const {
-    const auto held = state_.holdings.find(id);
-    if (held == state_.holdings.end()) return "This GPU lease has ended.";
-    const Holding& lease = held->second;
-    if (lease.ending) return "This GPU lease is ending.";
-    const auto reserved = reserved_spans(state_, now);
-    for (const std::uint32_t at : lease.at) {
-        for (const ReservedSpan& span : reserved[at]) {
-            if (span.begin < deadline && !state_.reservations[span.reservation].belongs_to(lease.asker)) {
-                return "This GPU is reserved for somebody else from " + format_rfc3339(span.begin) + " on.";
-            }
-        }
-    }
-    QueueRequest longer{.asker = lease.asker, .length = deadline - now};
-    longer.wish.pool = lease.counted_pool;
-    longer.wish.count = 0;
-    if (const auto refusal = state_.quotas.refuses_length(longer)) return refusal->text;
-    for (const auto& [entry_id, entry] : queue_.entries()) {
-        const bool wants = !entry.granting && std::any_of(lease.at.begin(), lease.at.end(), [&](auto at) {
-            return entry.shape.usable.test(at);
-        });
-        if (wants && lease.deadline && deadline > *lease.deadline) {
-            return "Somebody is waiting for this GPU; it can be extended when nobody does.";
-        }
-    }
-    return std::nullopt;
 }
 
 }  // namespace berth::gpu

@@ -86,8 +86,8 @@ public:
     void restore(const Event& event, Timestamp now);
     // Usage of before, from the store's intervals; any order.
     void restore_usage(UserId user, const std::string& group, double gpu_seconds, Timestamp at);
-    void set_weight(UserId user, double weight) { state_.shares.set_weight(user, weight); }
-    void set_weight(const std::string& group, double weight) { state_.shares.set_weight(group, weight); }
+    void set_weight(UserId user, double weight);
+    void set_weight(const std::string& group, double weight);
 
     // Every waiting entry, first to be served first, with its times.
     std::vector<Estimate> estimates(Timestamp now) const;
@@ -130,6 +130,7 @@ private:
     SchedulerState state_;
     Queue queue_;
     std::vector<Action> actions_;
+    std::vector<EntryId> impatient_;  // those that do not wait
 };
 
 }  // namespace berth::gpu

@@ -64,6 +64,13 @@ void SchedulerState::set_devices(std::vector<ScheduledDevice> list) {
         if (const auto was = known.find(devices[at].uuid); was != known.end()) use[at] = was->second;
         use[at].leases = use[at].exclusive_leases = 0;
     }
+    shapes_.clear();
+    cut_.reset();
+    for (const auto& device : devices) {
+        for (std::size_t at = 0; device.parent && at < devices.size(); ++at) {
+            if (devices[at].uuid == *device.parent) cut_.set(at);
+        }
+    }
     for (auto& [id, lease] : holdings) {
         resolve_places(lease);
         book(lease, 1);
@@ -75,6 +82,14 @@ void SchedulerState::set_reservations(std::vector<Reservation> list) {
         return std::pair(a.begin, a.id) < std::pair(b.begin, b.id);
     });
     reservations = std::move(list);
+}
+
+std::shared_ptr<const Shape> SchedulerState::shape_of(const Wish& wish) const {
+    for (const auto& shape : shapes_) {
+        if (shape->wish == wish) return shape;
+    }
+    if (shapes_.size() >= kShapesKept) shapes_.erase(shapes_.begin());
+    return shapes_.emplace_back(std::make_shared<const Shape>(resolve(wish)));
 }
 
 Shape SchedulerState::resolve(const Wish& wish) const {
@@ -95,10 +110,7 @@ std::string SchedulerState::unusable_reason(std::size_t at) const {
     const ScheduledDevice& device = devices[at];
     if (!device.eligible) return device.unavailable.empty() ? "cannot be given out now" : device.unavailable;
     if (device.external > options.external_limit) return "used from outside Berth";
-    for (const auto& other : devices) {
-        if (other.parent && *other.parent == device.uuid) return "cut into MIG instances";
-    }
-    return "";
+    return cut_.test(at) ? "cut into MIG instances" : "";
 }
 
 bool SchedulerState::has_room(std::size_t at, Sharing sharing) const {
@@ -195,12 +207,16 @@ void SchedulerState::charge_entry(Holding& lease) {
     settle(lease, seconds(length) * static_cast<double>(lease.devices.size()) * lease.share, lease.begin);
 }
 
-void SchedulerState::accrue(Timestamp now) {
+std::vector<const Holding*> SchedulerState::accrue(Timestamp now) {
+    std::vector<const Holding*> charged;
     for (auto& [id, lease] : holdings) {
         const double used =
             seconds(now - lease.begin) * static_cast<double>(lease.devices.size()) * lease.share;
-        if (used > lease.charged.gpu_seconds) settle(lease, used, now);
+        if (used <= lease.charged.gpu_seconds) continue;
+        settle(lease, used, now);
+        charged.push_back(&lease);
     }
+    return charged;
 }
 
 DeviceSet SchedulerState::within_model_rules(

@@ -9,7 +9,9 @@
 #include "gpu/quota.hpp"
 
 #include <map>
+#include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace berth::gpu {
@@ -25,7 +27,7 @@ struct SchedulerOptions {
     Policy policy = Policy::least_allocated;
     std::map<std::string, Policy> policy_of_pool{};
     std::optional<Duration> default_length = std::chrono::hours(8);  // of requests that name none
-    Duration age_max = std::chrono::hours(24);  // who waited longer goes first in their class
+    Duration age_max = std::chrono::hours(24);  // who got nothing for longer goes first in their class
     Duration reclaim_grace = std::chrono::minutes(5);
     Duration start_limit = std::chrono::minutes(10);  // a reserved lease may take this long to start
     // While nobody knows when the head starts, others may use its devices for this long.
@@ -63,11 +65,13 @@ struct SchedulerState {
     Quotas quotas{};
     FairShare shares{};
     Durations durations{};
+    std::unordered_map<UserId, Timestamp> served{};  // when a user got their last lease
     std::map<std::string, std::uint32_t> cursors{};  // round-robin, by pool
 
     void set_devices(std::vector<ScheduledDevice> list);
     void set_reservations(std::vector<Reservation> list);
-    Shape resolve(const Wish& wish) const;
+    // Equal wishes share one answer until the devices change.
+    std::shared_ptr<const Shape> shape_of(const Wish& wish) const;
     // Why the device is not given to anybody now; "" when it may be.
     std::string unusable_reason(std::size_t at) const;
     // Room for one more now, leaving plans for the future aside.
@@ -79,8 +83,8 @@ struct SchedulerState {
     bool remove(LeaseId id, Timestamp now, bool counted);
     // Charges min(length, penalty limit) in advance.
     void charge_entry(Holding& lease);
-    // What a lease has used beyond its advance charge.
-    void accrue(Timestamp now);
+    // Charges what leases have used beyond what they are charged; those it was.
+    std::vector<const Holding*> accrue(Timestamp now);
 
     // By the pool's policy, of these devices, `count` of them; moves the round-robin cursor.
     std::vector<std::uint32_t> choose(
@@ -93,9 +97,14 @@ struct SchedulerState {
     std::vector<std::string> models_of(const Holding& lease) const;
 
 private:
+    Shape resolve(const Wish& wish) const;
     void resolve_places(Holding& lease) const;
     void settle(Holding& lease, double gpu_seconds, Timestamp at);
     void book(const Holding& lease, int sign);
+
+    static constexpr std::size_t kShapesKept = 128;
+    mutable std::vector<std::shared_ptr<const Shape>> shapes_;
+    DeviceSet cut_;  // has MIG instances
 };
 
 }  // namespace berth::gpu

@@ -52,6 +52,41 @@ TEST(Scheduler, WhoHadLessGoesFirst) {
     EXPECT_EQ(world.end(4), Said{"2:a"});
 }
 
+TEST(Scheduler, AGrantCountsAtOnceSoThatNobodyTakesAll) {
+    World world;
+    world.devices(2);
+    (void)world.ask(World::request(1, 9));
+    (void)world.ask(World::request(2, 8));
+    for (std::int64_t i = 3; i <= 5; ++i)
+        (void)world.ask(World::request(i, 1));
+    (void)world.ask(World::request(6, 2));
+    EXPECT_EQ(world.end(1), Said{"3:a"});
+    EXPECT_EQ(world.end(2), Said{"6:b"});
+}
+
+// L6: with equal weight and permanent demand nobody is ahead by more than one lease.
+TEST(Scheduler, EqualUsersStayWithinOneLease) {
+    World world;
+    world.devices(1);
+    std::int64_t id = 0;
+    for (int i = 0; i < 3; ++i) {
+        (void)world.ask(World::request(++id, 1, 1, hours(8)));
+        (void)world.ask(World::request(++id, 2, 1, hours(3)));
+    }
+    for (int round = 0; round < 200; ++round) {
+        const auto& held = world.scheduler.state().holdings;
+        ASSERT_EQ(held.size(), 1U);
+        const Holding lease = held.begin()->second;
+        world.now = *lease.deadline;
+        (void)world.take(LeaseEnded{lease.id});
+        const std::int64_t user = number_of(lease.asker.user);
+        (void)world.ask(World::request(++id, user, 1, hours(user == 1 ? 8 : 3)));
+        const FairShare& shares = world.scheduler.state().shares;
+        const double apart = shares.usage(UserId{1}, world.now) - shares.usage(UserId{2}, world.now);
+        EXPECT_LE(std::abs(apart), 8 * 3600.0 + 1);
+    }
+}
+
 TEST(Scheduler, AHigherClassGoesFirstAndOldAgeCountsWithinTheClass) {
     World world;
     world.devices(1);
@@ -237,6 +272,43 @@ TEST(Scheduler, WhyNamesARuleForEachDevice) {
     EXPECT_FALSE(why.starts_now);
     EXPECT_EQ(why.estimate.position, 2U);
     EXPECT_EQ(why.estimate.latest_start, world.now + hours(4));
+}
+
+TEST(Scheduler, ChoosesByThePolicyOfThePool) {
+    SchedulerOptions options;
+    options.policy = Policy::lru;
+    options.policy_of_pool["fast"] = Policy::round_robin;
+    World world(options);
+    world.list = {World::device("a"), World::device("b"), World::device("c"), World::device("d")};
+    world.list[2].pool = world.list[3].pool = "fast";
+    (void)world.take(DevicesChanged{world.list});
+    EXPECT_EQ(world.ask(World::request(1, 1)), Said{"1:a"});
+    (void)world.end(1);
+    EXPECT_EQ(world.ask(World::request(2, 1)), Said{"2:b"});  // never used
+    auto fast = World::request(3, 1);
+    fast.wish.pool = "fast";
+    EXPECT_EQ(world.ask(fast), Said{"3:c"});
+    (void)world.end(3);
+    fast.id = EntryId{4};
+    EXPECT_EQ(world.ask(fast), Said{"4:d"});
+}
+
+TEST(Scheduler, SharedOnesFillADeviceUpToItsFactor) {
+    World world;
+    world.devices(1, 2);
+    auto shared = World::request(1, 1);
+    shared.wish.sharing = Sharing::shared;
+    EXPECT_EQ(world.ask(shared), Said{"1:a"});
+    shared.id = EntryId{2};
+    EXPECT_EQ(world.ask(shared), Said{"2:a"});
+    shared.id = EntryId{3};
+    shared.length = hours(9);
+    EXPECT_EQ(world.ask(shared), Said{});
+    EXPECT_EQ(world.ask(World::request(4, 2)), Said{});  // alone
+    EXPECT_EQ(world.end(1), Said{});                     // user 2 had less, and waits for all of it
+    EXPECT_EQ(world.end(2), Said{"4:a"});
+    EXPECT_EQ(world.take(Tick{}), Said{});
+    EXPECT_EQ(world.end(4), Said{"3:a"});
 }
 
 TEST(Scheduler, AMigInstanceAndItsParentAreNeverGivenTogether) {

@@ -93,13 +93,14 @@ std::vector<DeviceAnswer> explain_devices(
     const std::vector<const Entry*>& ahead,
     const QueueRequest& request,
     Timestamp now) {
-    const Shape shape = state.resolve(request.wish);
+    const auto asked = state.shape_of(request.wish);
+    const Shape& shape = *asked;
     const auto holders = holders_of(state, now);
     const Plan open(state, now);
     const DeviceSet unreserved = open.startable(shape, request.asker, request.length);
     Plan kept(state, now);
     for (const Entry* entry : ahead)
-        (void)kept.book(entry->shape, entry->request.asker, entry->request.length, now);
+        (void)kept.book(*entry->shape, entry->request.asker, entry->request.length, now);
     const DeviceSet free = kept.startable(shape, request.asker, request.length);
 
     std::vector<DeviceAnswer> answers;
