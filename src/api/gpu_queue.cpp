@@ -1,5 +1,5 @@
-// The queue for GPUs: who waits, why, and who had how much (gpu.md E.10, E.11). Others' names show only to those
-// who may see all of it; places, times and what is in the way show to everybody.
+// The queue for GPUs: who waits, why, and who had how much (gpu.md E.10, E.11). Others' names show only to
+// those who may see all of it; places, times and what is in the way show to everybody.
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
@@ -48,7 +48,8 @@ json::object device_answer(const Dependencies& hub, const gpu::DeviceAnswer& ans
 }
 
 // Whose end would free one of the devices that are in use; refusals name them too.
-std::optional<std::string> holders_of(const Dependencies& hub, const std::vector<gpu::DeviceAnswer>& devices) {
+std::optional<std::string> holders_of(
+    const Dependencies& hub, const std::vector<gpu::DeviceAnswer>& devices) {
     std::vector<std::string> names;
     for (const auto& device : devices) {
         if (device.exclusion != gpu::Exclusion::in_use) continue;
@@ -63,7 +64,8 @@ std::optional<std::string> holders_of(const Dependencies& hub, const std::vector
     std::string text = "The end of a server of ";
     for (std::size_t at = 0; at < std::min(names.size(), kShown); ++at)
         text.append(at == 0 ? "" : ", ").append(names[at]);
-    if (names.size() > kShown) text.append(" or ").append(std::to_string(names.size() - kShown)).append(" others");
+    if (names.size() > kShown)
+        text.append(" or ").append(std::to_string(names.size() - kShown)).append(" others");
     return text + ".";
 }
 
@@ -120,8 +122,7 @@ Result<Timestamp> time_query(const Call& call, std::string_view name, Timestamp 
     const auto text = call.request.query_value(name);
     if (!text || text->empty()) return otherwise;
     const auto time = parse_rfc3339(*text);
-    if (!time)
-        return bad_request("'" + std::string(name) + "' must be a time like 2026-01-31T12:00:00Z");
+    if (!time) return bad_request("'" + std::string(name) + "' must be a time like 2026-01-31T12:00:00Z");
     return *time;
 }
 
@@ -174,7 +175,8 @@ awaitable<Result<http::Response>> post_gpu_simulate(Dependencies& hub, Call& cal
     co_return http::Response::json(200, answer);
 }
 
-// ?by=user|group|model|gpu&from=…&to=…&format=json|csv: GPU-hours held, the last 30 days when nothing is said.
+// ?by=user|group|model|gpu&from=…&to=…&format=json|csv: GPU-hours held, the last 30 days when nothing is
+// said.
 awaitable<Result<http::Response>> get_gpu_usage(Dependencies& hub, Call& call) {
     const std::string by = call.request.query_value("by").value_or("user");
     static constexpr std::string_view kBy[] = {"user", "group", "model", "gpu"};

@@ -70,7 +70,8 @@ json::object gpu_position(const hub::GpuQueue::Standing& standing) {
     message.append(standing.gpus == 1 ? "a GPU" : std::to_string(standing.gpus) + " GPUs");
     message.append(": position ").append(std::to_string(estimate.position));
     message.append(" of ").append(std::to_string(standing.waiting));
-    if (estimate.likely_start) message.append(", probably ").append(in_about(*estimate.likely_start, now_utc()));
+    if (estimate.likely_start)
+        message.append(", probably ").append(in_about(*estimate.likely_start, now_utc()));
     if (!estimate.quota.empty()) message.append(" (").append(estimate.quota).append(")");
     json::object event{{"progress", 0}, {"message", message}, {"waits_for", "gpu"}};
     event["position"] = estimate.position;
@@ -96,7 +97,8 @@ std::string new_position(const hub::StartServer& start, const hub::Server& serve
     const std::string message = "Waiting for its turn: position " + told + " of " +
                                 std::to_string(line.waiting()) + " (" + std::to_string(line.at_a_time()) +
                                 " start at a time)";
-    return event_of({{"progress", 0}, {"message", message}, {"position", *position}, {"waiting", line.waiting()}});
+    return event_of(
+        {{"progress", 0}, {"message", message}, {"position", *position}, {"waiting", line.waiting()}});
 }
 
 awaitable<> write_progress(

@@ -164,7 +164,9 @@ void HubProcess::Rooms::build_use_cases() {
 awaitable<Result<void>> HubProcess::Rooms::restore_gpu_queue(const store::Snapshot& snapshot) {
     std::vector<store::UsageIntervalRow> usage;
     const auto since = now_utc() - 4 * options.gpu.queue.half_life;
-    store::Change query = [&usage, since](store::Transaction& t) { usage = store::usage_intervals(t, since); };
+    store::Change query = [&usage, since](store::Transaction& t) {
+        usage = store::usage_intervals(t, since);
+    };
     BERTH_CO_CHECK(co_await store->read(std::move(query)));
     gpus->restore(snapshot.queue, usage);
     co_return Result<void>{};

@@ -61,7 +61,7 @@ struct Profile {
     bool gpu_exclusive = false;  // alone on its devices even when gpu.oversubscription lets them be shared
     std::string gpu_model;       // only GPUs of this name; "": any
     std::optional<Bytes> gpu_memory;  // only GPUs with at least so much
-    std::uint32_t priority = 0;  // its class in the queue for GPUs; higher goes first
+    std::uint32_t priority = 0;       // its class in the queue for GPUs; higher goes first
     std::vector<std::string> gpu_capabilities = {"gpu", "compute", "utility"};
     std::optional<double> cpus;
     std::optional<Bytes> memory;
@@ -127,20 +127,20 @@ struct GpuDeviceOptions {
 
 // What happens to a start for which no GPU is free (gpu.md E.6).
 struct GpuQueueOptions {
-    bool enabled = true;             // it waits; false: it is refused
+    bool enabled = true;  // it waits; false: it is refused
     seconds longest_wait{7 * 86400};
-    seconds age_max{86400};          // who waited longer goes first in their class
-    seconds half_life{7 * 86400};    // of what counts as had of late
-    seconds reclaim_idle{3600};      // unused for so long, a GPU goes to who waits; 0: never
+    seconds age_max{86400};        // who waited longer goes first in their class
+    seconds half_life{7 * 86400};  // of what counts as had of late
+    seconds reclaim_idle{3600};    // unused for so long, a GPU goes to who waits; 0: never
 };
 
 // A limit on the GPUs of one user or group, or of each of them (gpu.md E.5).
 struct GpuQuota {
-    std::string user;   // "" with a group; "*": each user
-    std::string group;  // its members together
-    std::string model;  // counts only GPUs of this name; "": all
-    std::optional<std::uint32_t> gpus;     // at a time
-    std::optional<double> gpu_hours;       // within the last `window`
+    std::string user;                   // "" with a group; "*": each user
+    std::string group;                  // its members together
+    std::string model;                  // counts only GPUs of this name; "": all
+    std::optional<std::uint32_t> gpus;  // at a time
+    std::optional<double> gpu_hours;    // within the last `window`
     seconds window{7 * 86400};
     std::optional<std::uint32_t> waiting;  // starts in the queue at a time
 };

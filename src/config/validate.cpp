@@ -248,7 +248,9 @@ void check_gpus(const Options& o, Check& check) {
         if (quota.user.empty() != quota.group.empty()) continue;
         const std::string key = "gpu.quotas[" + std::to_string(i) + "]";
         check.fail(
-            ConfigErrc::contradictory, key, "'" + key + "' must name a user (\"*\" is each of them) or a group");
+            ConfigErrc::contradictory,
+            key,
+            "'" + key + "' must name a user (\"*\" is each of them) or a group");
     }
     if (!o.spawn.default_url.empty() && !o.spawn.default_url.starts_with('/')) {
         check.fail(ConfigErrc::out_of_range, "spawn.default_url", "'spawn.default_url' must begin with '/'");

@@ -1,6 +1,7 @@
 #include "hub/cull.hpp"
 
 #include "base/random.hpp"
+#include "hub/gpu_metrics.hpp"
 #include "hub/kernels.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
@@ -251,6 +252,7 @@ awaitable<> Culler::stop(std::shared_ptr<Server> server, EndReason why, CullPoli
         log::warn("cull.stop_failed", {{"server", key.full_name()}, {"why", asked.error().message}});
         co_return;
     }
+    if (why == EndReason::reclaim) count_gpu_reclaim();
     // One after the other where that is quick: a hundred idle servers are no reason to hurry the engine.
     (void)co_await stop_.wait(key, Deadline::in(1s));
 }

@@ -32,7 +32,7 @@ enum class HubErrc {
     proxy_unreachable,
     gpu_rule,       // a quota or the devices there are: the message names the rule
     gpu_wait_over,  // waited for a GPU for as long as a start may
-    closed,  // the hub is not ready for starts yet, or is stopping
+    closed,         // the hub is not ready for starts yet, or is stopping
 };
 std::string_view text_of(HubErrc reason);
 BERTH_ERROR_CATEGORY(HubErrc, "hub")

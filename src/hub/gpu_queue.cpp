@@ -1,7 +1,7 @@
 #include "hub/gpu_queue.hpp"
 
-#include "hub/culling.hpp"
 #include "hub/errors.hpp"
+#include "hub/gpu_metrics.hpp"
 #include "hub/servers.hpp"
 #include "obs/log.hpp"
 
@@ -18,33 +18,6 @@ constexpr auto kPutBackPause = 5s;
 constexpr auto kEstimatesGood = 1s;
 constexpr auto kTick = 10s;
 
-gpu::SchedulerOptions scheduler_options(const config::Options& options) {
-    gpu::SchedulerOptions made;
-    made.default_length.reset();
-    made.age_max = options.gpu.queue.age_max;
-    made.reclaim_grace = options.cull.warning;
-    made.start_limit = 24h * 365;  // a start has its own deadlines, and ends in the reaper
-    made.external_limit = std::numeric_limits<std::uint32_t>::max();  // avoided by the policy, not forbidden
-    made.fair_share.half_life = options.gpu.queue.half_life;
-    return made;
-}
-
-std::vector<gpu::QuotaRule> quota_rules(const config::Options& options) {
-    std::vector<gpu::QuotaRule> rules;
-    for (const auto& each : options.gpu.quotas) {
-        gpu::QuotaRule rule;
-        rule.scope = each.group.empty() ? gpu::QuotaScope::user : gpu::QuotaScope::group;
-        rule.name = each.group.empty() ? (each.user.empty() ? "*" : each.user) : each.group;
-        rule.devices = each.gpus;
-        rule.gpu_hours = each.gpu_hours;
-        rule.window = each.window;
-        rule.entries = each.waiting;
-        rule.model = each.model;
-        rules.push_back(std::move(rule));
-    }
-    return rules;
-}
-
 }  // namespace
 
 struct GpuQueue::Waiter {
@@ -60,42 +33,8 @@ struct GpuQueue::Waiter {
     Notifier changed;
 };
 
-json::object stored_request(const GpuQueue::Ask& ask) {
-    json::object request;
-    request["gpus"] = ask.wish.count;
-    request["exclusive"] = ask.wish.sharing == gpu::Sharing::exclusive;
-    request["model"] = ask.wish.model;
-    request["min_memory"] = ask.wish.min_memory.count;
-    request["profile"] = ask.profile;
-    return request;
-}
-
-namespace {
-
-GpuQueue::Ask ask_of(const store::QueueEntryRow& row) {
-    GpuQueue::Ask ask;
-    ask.user = row.user;
-    ask.server = row.server;
-    ask.priority = row.priority;
-    if (const auto* request = row.request.if_object()) {
-        ask.wish.count = static_cast<std::uint32_t>(int_at(*request, "gpus").value_or(1));
-        const auto* exclusive = request->if_contains("exclusive");
-        const bool shared = exclusive != nullptr && exclusive->is_bool() && !exclusive->get_bool();
-        ask.wish.sharing = shared ? gpu::Sharing::shared : gpu::Sharing::exclusive;
-        ask.wish.model = string_at(*request, "model").value_or("");
-        ask.wish.min_memory.count =
-            static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*request, "min_memory").value_or(0)));
-        ask.profile = string_at(*request, "profile").value_or("");
-    }
-    return ask;
-}
-
-}  // namespace
-
 GpuQueue::GpuQueue(Context& context)
-    : context_(context),
-      scheduler_(scheduler_options(context.options)),
-      changed_(context.scope.executor()) {
+    : context_(context), scheduler_(scheduler_options(context.options)), changed_(context.scope.executor()) {
     scheduler_.restore(gpu::RulesChanged{quota_rules(context.options)}, now_utc());
     gpu::Leases::Watcher watcher;
     watcher.lease = [this](LeaseId id) {
@@ -136,83 +75,6 @@ void GpuQueue::restore(
         by_entry_[row.id] = waiter;
         scheduler_.restore(gpu::Enqueue{request_of(ask_of(row), waiter->id(), row.enqueued)}, now);
     }
-}
-
-gpu::Asker GpuQueue::asker_of(UserId id) const {
-    gpu::Asker asker;
-    asker.user = id;
-    const auto* user = context_.directory.find(id);
-    if (user == nullptr) return asker;
-    asker.name = user->name().value;
-    asker.groups = context_.directory.group_names_of(*user);
-    return asker;
-}
-
-std::optional<seconds> GpuQueue::length_of(UserId id, const std::string& profile) const {
-    const auto* user = context_.directory.find(id);
-    const auto groups =
-        user == nullptr ? std::vector<std::string>{} : context_.directory.group_names_of(*user);
-    const auto policy = policy_for(context_.options.cull, profile, groups);
-    if (policy.max_age.count() == 0) return std::nullopt;
-    return policy.max_age + policy.extension * policy.max_extensions;
-}
-
-gpu::QueueRequest GpuQueue::request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const {
-    gpu::QueueRequest request;
-    request.id = id;
-    request.asker = asker_of(ask.user);
-    request.wish = ask.wish;
-    request.priority = ask.priority;
-    request.length = length_of(ask.user, ask.profile);
-    request.enqueued = enqueued;
-    request.profile = ask.profile;
-    request.wait = true;  // the hub refuses by itself
-    return request;
-}
-
-gpu::Holding GpuQueue::holding_of(const store::LeaseRow& row) const {
-    gpu::Holding lease;
-    lease.id = row.id;
-    lease.devices = row.devices;
-    lease.sharing = row.exclusive ? gpu::Sharing::exclusive : gpu::Sharing::shared;
-    lease.begin = row.created;
-    lease.deadline = row.expires_at;
-    lease.started = row.state != store::LeaseState::reserved && row.state != store::LeaseState::bound;
-    if (!row.user) return lease;
-    lease.asker = asker_of(*row.user);
-    const auto server = row.server ? context_.servers.find(*row.server) : nullptr;
-    if (!server) return lease;
-    lease.profile = server->row.profile;
-    if (const auto length = length_of(*row.user, lease.profile)) lease.deadline = row.created + *length;
-    return lease;
-}
-
-std::vector<gpu::ScheduledDevice> GpuQueue::scheduled_devices() const {
-    std::vector<gpu::ScheduledDevice> devices;
-    for (const auto& status : context_.inventory.devices()) {
-        gpu::ScheduledDevice device;
-        device.uuid = status.row.uuid;
-        device.model = status.row.name;
-        device.memory.count = status.row.memory_bytes;
-        device.capacity = static_cast<std::uint32_t>(status.row.capacity);
-        device.eligible = status.eligible();
-        if (status.row.cordoned)
-            device.unavailable = "taken out by an administrator";
-        else if (!device.eligible)
-            device.unavailable = status.health_detail.empty() ? std::string(name_of(status.health))
-                                                              : status.health_detail;
-        device.by_name_only = status.facade_only;
-        if (status.reading) device.load_percent = status.reading->utilisation_percent.value_or(0);
-        devices.push_back(std::move(device));
-    }
-    for (const auto& use : context_.inventory.external()) {
-        for (const auto& uuid : use.devices) {
-            const auto at = std::find_if(
-                devices.begin(), devices.end(), [&](const auto& device) { return device.uuid == uuid; });
-            if (at != devices.end()) ++at->external;
-        }
-    }
-    return devices;
 }
 
 // A lease was made, moved on or ended, by whomever. Those of our own grants are told by confirm().
@@ -349,7 +211,8 @@ awaitable<Result<void>> GpuQueue::Place::wait(Deadline deadline) {
         if (!changed && deadline.passed())
             co_return Error{
                 HubErrc::gpu_wait_over,
-                "No GPU came free for as long as a start may wait for one, so it was given up. Try again; the "
+                "No GPU came free for as long as a start may wait for one, so it was given up. Try again; "
+                "the "
                 "administrator can raise gpu.queue.longest_wait."};
     }
     if (!waiter->refused.empty()) co_return Error{HubErrc::gpu_rule, waiter->refused};
@@ -363,6 +226,7 @@ void GpuQueue::Place::confirm(LeaseId lease) && {
     queue->by_server_.erase(number_of(waiter->row.server));
     const auto* row = queue->context_.leases.find(lease);
     const auto deadline = row == nullptr ? std::nullopt : queue->holding_of(*row).deadline;
+    count_gpu_wait(std::chrono::duration<double>(now_utc() - waiter->row.enqueued).count());
     queue->scheduler_.restore(gpu::GrantConfirmed{waiter->id(), lease, deadline}, now_utc());
     queue->confirming_.erase(lease);
     queue->estimates_.reset();
@@ -435,8 +299,13 @@ bool GpuQueue::is_wanted(LeaseId lease) const {
 }
 
 awaitable<> GpuQueue::run() {
+    auto next_shown = std::chrono::steady_clock::now();
     for (;;) {
         apply(gpu::Tick{});
+        if (const auto now = std::chrono::steady_clock::now(); now >= next_shown) {
+            show_gpu_metrics(context_, *this);
+            next_shown = now + 1s;
+        }
         if (news_.empty() && !devices_news_) (void)co_await changed_.wait_until(Deadline::in(kTick));
     }
 }

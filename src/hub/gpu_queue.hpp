@@ -33,7 +33,7 @@ public:
         std::string profile;
         std::int64_t priority = 0;
         gpu::Wish wish;
-        bool wait = true;                                      // false: now or refused
+        bool wait = true;                                            // false: now or refused
         std::optional<store::QueueEntryRow> earlier = std::nullopt;  // its place before a restart
     };
 
@@ -64,18 +64,17 @@ public:
 
     private:
         friend class GpuQueue;
-        Place(GpuQueue* queue, std::shared_ptr<Waiter> waiter)
-            : queue_(queue), waiter_(std::move(waiter)) {}
+        Place(GpuQueue* queue, std::shared_ptr<Waiter> waiter) : queue_(queue), waiter_(std::move(waiter)) {}
         void leave() noexcept;
 
         GpuQueue* queue_ = nullptr;
         std::shared_ptr<Waiter> waiter_;
     };
 
-    // Takes over what the store holds; after Servers and Leases have it. `usage`: intervals of the last weeks.
+    // Takes over what the store holds; after Servers and Leases have it. `usage`: intervals of the last
+    // weeks.
     void restore(
-        const std::vector<store::QueueEntryRow>& entries,
-        const std::vector<store::UsageIntervalRow>& usage);
+        const std::vector<store::QueueEntryRow>& entries, const std::vector<store::UsageIntervalRow>& usage);
     // Errors: those of the scheduler's rules (HubErrc::gpu_rule), each naming the rule and what helps.
     Result<Place> ask(const Ask& ask);
     // The start it belonged to has ended.
@@ -106,6 +105,9 @@ public:
     const gpu::Scheduler& scheduler() const { return scheduler_; }
 
 private:
+    static gpu::SchedulerOptions scheduler_options(const config::Options& options);
+    static std::vector<gpu::QuotaRule> quota_rules(const config::Options& options);
+    static Ask ask_of(const store::QueueEntryRow& row);
     gpu::Asker asker_of(UserId user) const;
     gpu::QueueRequest request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const;
     std::optional<seconds> length_of(UserId user, const std::string& profile) const;
@@ -122,10 +124,10 @@ private:
     gpu::Scheduler scheduler_;
     std::unordered_map<std::int64_t, std::shared_ptr<Waiter>> by_server_;
     std::unordered_map<std::int64_t, std::shared_ptr<Waiter>> by_entry_;
-    std::set<LeaseId> news_;     // leases that changed since the last catch_up()
+    std::set<LeaseId> news_;  // leases that changed since the last catch_up()
     bool devices_news_ = true;
     std::set<LeaseId> confirming_;  // booked for a grant, and not durable yet
-    std::set<LeaseId> wanted_;   // idle ones that somebody is to get
+    std::set<LeaseId> wanted_;      // idle ones that somebody is to get
     std::vector<std::pair<std::chrono::steady_clock::time_point, gpu::EntryId>> put_back_;
     Notifier changed_;
     mutable std::optional<std::pair<std::chrono::steady_clock::time_point, std::vector<gpu::Estimate>>>

@@ -26,9 +26,9 @@ std::vector<config::Profile> profiles_in_force(const config::Options& options, s
 bool may_use(const config::Profile& profile, const std::vector<std::string>& groups);
 
 // `user_options`: null, or an object with any of profile (string), gpus (integer), wait (false: be refused
-// when no GPU is free), image (string: only one that a profile the person may use names); a list of one string stands for the string, as forms send it.
-// Other keys are kept in the record and mean nothing here. Errors: no_such_profile, profile_not_allowed,
-// options_invalid, image_not_allowed, too_many_gpus.
+// when no GPU is free), image (string: only one that a profile the person may use names); a list of one
+// string stands for the string, as forms send it. Other keys are kept in the record and mean nothing here.
+// Errors: no_such_profile, profile_not_allowed, options_invalid, image_not_allowed, too_many_gpus.
 Result<ResolvedStart> resolve_start(
     const config::Options& options,
     const std::vector<config::Profile>& profiles,

@@ -48,9 +48,9 @@ struct Server {
     std::vector<DeviceUuid> devices;  // of its live lease
     std::optional<LeaseId> lease;
     std::optional<store::QueueEntryRow> queued;  // it waits for devices (hub/gpu_queue.hpp)
-    std::vector<Step> steps;               // of the newest start
-    Notifier changed;                      // lifecycle, steps, failure, gone
-    bool reaping = false;                  // the reaper works on it
+    std::vector<Step> steps;                     // of the newest start
+    Notifier changed;                            // lifecycle, steps, failure, gone
+    bool reaping = false;                        // the reaper works on it
     std::shared_ptr<StopSource> attempt;   // of the start in flight; asked to stop, it ends in the reaper
     bool taking_up = false;                // see TakingUp
     std::optional<spawn::Status> gone;     // the backend said it ended, while it was starting or ready

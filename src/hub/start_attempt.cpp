@@ -89,10 +89,7 @@ awaitable<> StartServer::attempt(
 
 // A start without devices enters the line only once it has them. `plan` gets them.
 awaitable<Result<void>> StartServer::take_devices_and_turn(
-    std::shared_ptr<Server> server,
-    spawn::StartPlan& plan,
-    GpuQueue::Place& gpus,
-    StartLine::Place& place) {
+    std::shared_ptr<Server> server, spawn::StartPlan& plan, GpuQueue::Place& gpus, StartLine::Place& place) {
     if (gpus) {
         BERTH_CO_CHECK(co_await take_devices(server, plan, gpus));
         place = line_.enter(server->row.id, server->key.user);

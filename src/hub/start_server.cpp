@@ -155,9 +155,8 @@ Result<StartServer::Intent> StartServer::prepare(
     plan.environment = environment_for(key, resolved.profile, credentials);
     const auto& queue = context_.options.gpu.queue;
     const bool reclaimable = resolved.gpus > 0 && queue.enabled && queue.reclaim_idle.count() > 0;
-    plan.lab_notice =
-        context_.options.cull.notice_in_lab &&
-        (reclaimable || policy_for(context_.options.cull, intent.row.profile, groups).limits());
+    plan.lab_notice = context_.options.cull.notice_in_lab &&
+                      (reclaimable || policy_for(context_.options.cull, intent.row.profile, groups).limits());
     plan.profile = std::move(resolved.profile);
     if (intent.lease || intent.kept_lease) {
         const auto& lease = intent.lease ? intent.lease->row : *intent.kept_lease;
@@ -172,8 +171,8 @@ Result<StartServer::Intent> StartServer::prepare(
     return intent;
 }
 
-// A start that is taken up again keeps the lease it has; any other one is granted devices, waits for them or is
-// refused.
+// A start that is taken up again keeps the lease it has; any other one is granted devices, waits for them or
+// is refused.
 Result<void> StartServer::assign_devices(
     Intent& intent, const Server* existing, const ResolvedStart& resolved) {
     const auto* kept =
@@ -218,8 +217,7 @@ GpuQueue::Ask StartServer::ask_for(const store::ServerRow& row, const ResolvedSt
     return ask;
 }
 
-Result<GpuQueue::Ask> StartServer::gpu_request(
-    const ServerKey& key, const json::value& user_options) const {
+Result<GpuQueue::Ask> StartServer::gpu_request(const ServerKey& key, const json::value& user_options) const {
     const auto* user = context_.directory.find(key.user);
     if (user == nullptr) return Error{HubErrc::no_such_user, "There is no user of that name."};
     const auto groups = context_.directory.group_names_of(*user);
@@ -277,9 +275,9 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
     audit.target = key.full_name();
     audit.permit = permit.scope();
     audit.result = "ok";
-    audit.detail =
-        "profile " + intent.row.profile + ", " +
-        (intent.queued ? std::string("waits for GPUs") : std::to_string(intent.plan.devices.size()) + " GPUs");
+    audit.detail = "profile " + intent.row.profile + ", " +
+                   (intent.queued ? std::string("waits for GPUs")
+                                  : std::to_string(intent.plan.devices.size()) + " GPUs");
     std::optional<store::LeaseRow> lease;
     if (intent.lease) lease = intent.lease->row;
     store::Change change = [row = intent.row,

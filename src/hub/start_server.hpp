@@ -1,6 +1,7 @@
 // The start of a server (design.md §5): resolve the profile → reserve devices, wait for them or refuse →
-// commit the intent → its turn in the line → backend → verify → wait until it answers → commit ready → route. Everything after
-// the commit goes on by itself and ends in ready or in the reaper (start_attempt.cpp). Hub strand only.
+// commit the intent → its turn in the line → backend → verify → wait until it answers → commit ready → route.
+// Everything after the commit goes on by itself and ends in ready or in the reaper (start_attempt.cpp). Hub
+// strand only.
 #pragma once
 
 #include "access/permit.hpp"

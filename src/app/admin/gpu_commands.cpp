@@ -177,8 +177,8 @@ void add_gpu_commands(CLI::App& app, AdminCommands& commands) {
         *group, "why", "What a start of this user would meet now, GPU by GPU", commands, flags, explain);
     why->add_option("USER", flags->user)->required();
     why->add_option("--profile", flags->profile, "The profile; their default when not given");
-    auto* used = add_command<Flags>(
-        *group, "usage", "GPU-hours held in the last 30 days", commands, flags, usage);
+    auto* used =
+        add_command<Flags>(*group, "usage", "GPU-hours held in the last 30 days", commands, flags, usage);
     used->add_option("--by", flags->by, "user, group, model or gpu");
     used->add_option("--from", flags->from, "Since this time: 2026-01-31T12:00:00Z");
     add_command<Flags>(*group, "cordon", "Give this GPU to nobody else", commands, flags, cordon)

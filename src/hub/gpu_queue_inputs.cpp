@@ -1,0 +1,145 @@
+// What the queue tells the scheduler: options, requests, leases and devices in its words.
+#include "hub/culling.hpp"
+#include "hub/gpu_queue.hpp"
+#include "hub/servers.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace berth::hub {
+
+using namespace std::chrono_literals;
+
+gpu::SchedulerOptions GpuQueue::scheduler_options(const config::Options& options) {
+    gpu::SchedulerOptions made;
+    made.default_length.reset();
+    made.age_max = options.gpu.queue.age_max;
+    made.reclaim_grace = options.cull.warning;
+    made.start_limit = 24h * 365;  // a start has its own deadlines, and ends in the reaper
+    made.external_limit = std::numeric_limits<std::uint32_t>::max();  // avoided by the policy, not forbidden
+    made.fair_share.half_life = options.gpu.queue.half_life;
+    return made;
+}
+
+std::vector<gpu::QuotaRule> GpuQueue::quota_rules(const config::Options& options) {
+    std::vector<gpu::QuotaRule> rules;
+    for (const auto& each : options.gpu.quotas) {
+        gpu::QuotaRule rule;
+        rule.scope = each.group.empty() ? gpu::QuotaScope::user : gpu::QuotaScope::group;
+        rule.name = each.group.empty() ? (each.user.empty() ? "*" : each.user) : each.group;
+        rule.devices = each.gpus;
+        rule.gpu_hours = each.gpu_hours;
+        rule.window = each.window;
+        rule.entries = each.waiting;
+        rule.model = each.model;
+        rules.push_back(std::move(rule));
+    }
+    return rules;
+}
+
+json::object stored_request(const GpuQueue::Ask& ask) {
+    json::object request;
+    request["gpus"] = ask.wish.count;
+    request["exclusive"] = ask.wish.sharing == gpu::Sharing::exclusive;
+    request["model"] = ask.wish.model;
+    request["min_memory"] = ask.wish.min_memory.count;
+    request["profile"] = ask.profile;
+    return request;
+}
+
+GpuQueue::Ask GpuQueue::ask_of(const store::QueueEntryRow& row) {
+    GpuQueue::Ask ask;
+    ask.user = row.user;
+    ask.server = row.server;
+    ask.priority = row.priority;
+    if (const auto* request = row.request.if_object()) {
+        ask.wish.count = static_cast<std::uint32_t>(int_at(*request, "gpus").value_or(1));
+        const auto* exclusive = request->if_contains("exclusive");
+        const bool shared = exclusive != nullptr && exclusive->is_bool() && !exclusive->get_bool();
+        ask.wish.sharing = shared ? gpu::Sharing::shared : gpu::Sharing::exclusive;
+        ask.wish.model = string_at(*request, "model").value_or("");
+        ask.wish.min_memory.count =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*request, "min_memory").value_or(0)));
+        ask.profile = string_at(*request, "profile").value_or("");
+    }
+    return ask;
+}
+
+gpu::Asker GpuQueue::asker_of(UserId id) const {
+    gpu::Asker asker;
+    asker.user = id;
+    const auto* user = context_.directory.find(id);
+    if (user == nullptr) return asker;
+    asker.name = user->name().value;
+    asker.groups = context_.directory.group_names_of(*user);
+    return asker;
+}
+
+std::optional<seconds> GpuQueue::length_of(UserId id, const std::string& profile) const {
+    const auto* user = context_.directory.find(id);
+    const auto groups =
+        user == nullptr ? std::vector<std::string>{} : context_.directory.group_names_of(*user);
+    const auto policy = policy_for(context_.options.cull, profile, groups);
+    if (policy.max_age.count() == 0) return std::nullopt;
+    return policy.max_age + policy.extension * policy.max_extensions;
+}
+
+gpu::QueueRequest GpuQueue::request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const {
+    gpu::QueueRequest request;
+    request.id = id;
+    request.asker = asker_of(ask.user);
+    request.wish = ask.wish;
+    request.priority = ask.priority;
+    request.length = length_of(ask.user, ask.profile);
+    request.enqueued = enqueued;
+    request.profile = ask.profile;
+    request.wait = true;  // the hub refuses by itself
+    return request;
+}
+
+gpu::Holding GpuQueue::holding_of(const store::LeaseRow& row) const {
+    gpu::Holding lease;
+    lease.id = row.id;
+    lease.devices = row.devices;
+    lease.sharing = row.exclusive ? gpu::Sharing::exclusive : gpu::Sharing::shared;
+    lease.begin = row.created;
+    lease.deadline = row.expires_at;
+    lease.started = row.state != store::LeaseState::reserved && row.state != store::LeaseState::bound;
+    if (!row.user) return lease;
+    lease.asker = asker_of(*row.user);
+    const auto server = row.server ? context_.servers.find(*row.server) : nullptr;
+    if (!server) return lease;
+    lease.profile = server->row.profile;
+    if (const auto length = length_of(*row.user, lease.profile)) lease.deadline = row.created + *length;
+    return lease;
+}
+
+std::vector<gpu::ScheduledDevice> GpuQueue::scheduled_devices() const {
+    std::vector<gpu::ScheduledDevice> devices;
+    for (const auto& status : context_.inventory.devices()) {
+        gpu::ScheduledDevice device;
+        device.uuid = status.row.uuid;
+        device.model = status.row.name;
+        device.memory.count = status.row.memory_bytes;
+        device.capacity = static_cast<std::uint32_t>(status.row.capacity);
+        device.eligible = status.eligible();
+        if (status.row.cordoned)
+            device.unavailable = "taken out by an administrator";
+        else if (!device.eligible)
+            device.unavailable =
+                status.health_detail.empty() ? std::string(name_of(status.health)) : status.health_detail;
+        device.by_name_only = status.facade_only;
+        if (status.reading) device.load_percent = status.reading->utilisation_percent.value_or(0);
+        devices.push_back(std::move(device));
+    }
+    for (const auto& use : context_.inventory.external()) {
+        for (const auto& uuid : use.devices) {
+            const auto at = std::find_if(
+                devices.begin(), devices.end(), [&](const auto& device) { return device.uuid == uuid; });
+            if (at != devices.end()) ++at->external;
+        }
+    }
+    return devices;
+}
+
+}  // namespace berth::hub
