@@ -29,7 +29,7 @@ packages_of() {
             ;;
         docker-image) command -v mmdebstrap >/dev/null || echo mmdebstrap ;;
         tests)
-            echo "procps curl git openssl busybox-static"
+            echo "procps curl git openssl busybox-static prometheus"
             # A docker command alone is no engine; one that answers may be elsewhere (DOCKER_HOST).
             command -v dockerd >/dev/null || timeout 5 docker version >/dev/null 2>&1 || echo "docker.io iptables"
             # Ubuntu's chromium package is a snap; there ./test takes Playwright's own Chromium.
