@@ -193,6 +193,42 @@ TEST(Scheduler, PreemptionNeedsItsSwitchItsTimeAndAMargin) {
     EXPECT_EQ(world.take(Tick{}), Said{});  // and not back again
 }
 
+TEST(Scheduler, NothingIsPreemptedUnlessItIsSwitchedOn) {
+    World world;
+    world.devices(1);
+    auto cheap = World::request(1, 1);
+    cheap.preemptible = true;
+    (void)world.ask(cheap);
+    (void)world.ask(World::request(2, 2));
+    world.now += hours(5);
+    EXPECT_EQ(world.take(Tick{}), Said{});
+}
+
+TEST(Scheduler, AReservationSticksToDevicesThatWork) {
+    World world;
+    world.devices(3);
+    world.list[2].eligible = false;
+    (void)world.take(DevicesChanged{world.list});
+    Reservation reservation{.id = ReservationId{1}, .user = UserId{7}};
+    reservation.begin = world.now + hours(1);
+    reservation.end = world.now + hours(6);
+    (void)world.take(ReservationsChanged{{reservation}});
+    EXPECT_EQ(world.ask(World::request(1, 1)), Said{"1:a"});
+    EXPECT_EQ(world.ask(World::request(2, 2)), Said{});  // b is kept: c does not work
+}
+
+TEST(Scheduler, AnIdleOwnerOfAReservationKeepsWhatWouldComeBackToThem) {
+    World world;
+    world.devices(1);
+    Reservation reservation{.id = ReservationId{1}, .user = UserId{7}};
+    reservation.begin = world.now;
+    reservation.end = world.now + hours(8);
+    (void)world.take(ReservationsChanged{{reservation}});
+    EXPECT_EQ(world.ask(World::request(1, 7)), Said{"1:a"});
+    (void)world.take(IdleMarked{LeaseId{1001}});
+    EXPECT_EQ(world.ask(World::request(2, 2)), Said{});
+}
+
 TEST(Scheduler, OverdueAndUnstartedLeasesAreTakenBack) {
     World world;
     world.devices(2);
