@@ -64,7 +64,9 @@ Violation World::granted(const GrantAction& action, const Scheduler& before) {
                         ? places.contains(at)
                         : holds_devices(jobs[other].stage) &&
                               std::count(jobs[other].devices.begin(), jobs[other].devices.end(), at) > 0;
-                const auto deadline = other == job ? action.deadline : jobs[other].deadline;
+                // One that is being taken back is over by then, whatever its deadline was.
+                const auto theirs = jobs[other].reclaimed ? std::optional(now) : jobs[other].deadline;
+                const auto deadline = other == job ? action.deadline : theirs;
                 const bool owner = reservation.belongs_to(scenario->requests[other].asker);
                 const bool into_it = its && (!deadline || *deadline > reservation.begin);
                 if (into_it) free = owner;  // its owner's own lease is what it was made for

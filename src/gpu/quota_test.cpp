@@ -112,5 +112,15 @@ TEST(Quota, BorrowingGivesWayToWhoIsWithinTheirLimit) {
     EXPECT_EQ(world.ask(World::request(4, 1)), Said{});
 }
 
+TEST(Quota, NobodyBorrowsWhileSomebodyWithinTheirLimitWaits) {
+    World world;
+    world.devices(3);
+    (void)world.take(RulesChanged{{{.name = "*", .devices = 2, .borrow = true}}});
+    EXPECT_EQ(world.ask(World::request(1, 1, 2)), Said{"1:ab"});
+    EXPECT_EQ(world.ask(World::request(2, 2, 2)), Said{});
+    EXPECT_EQ(world.ask(World::request(3, 1, 1, hours(1))), Said{});  // it would end in time, but is beyond
+    EXPECT_EQ(world.take(Cancel{EntryId{2}}), Said{"3:c"});
+}
+
 }  // namespace
 }  // namespace berth::gpu
