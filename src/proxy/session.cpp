@@ -41,7 +41,13 @@ Session::Session(Worker& worker, Socket client, Arrival arrival)
       client_address_(std::move(arrival.address)),
       transport_(arrival.transport),
       slot_(std::move(arrival.slot)),
-      client_in_(kSmallBuffer) {}
+      client_in_(kSmallBuffer) {
+    count_open(Side::client, 1);
+}
+
+Session::~Session() {
+    count_open(Side::client, -1);
+}
 
 void Session::start() {
     self_ = this;
@@ -78,6 +84,10 @@ void Session::drain() {
 void Session::abort() {
     if (state_ == State::closed) return;
     const SessionPtr guard(this);
+    // The end of such a body is the end of the connection: an orderly one would make a part look like all.
+    const bool ends_by_close = response_.body.kind == http::BodyKind::until_close || dechunk_;
+    if (state_ == State::exchange && response_begun_ && !response_done_ && ends_by_close)
+        reset_at_close(client_.native_handle());
     state_ = State::closed;
     drop_upstream();
     route_.reset();
@@ -292,7 +302,7 @@ void Session::answer(unsigned status, const ErrorPage& page) {
     to_client_.add(answer_head_);
     if (!is_head_) to_client_.add(answer_body_);
     response_done_ = true;
-    set_deadline(worker_.options().stall_timeout);
+    set_deadline(worker_.options().stall_time());
     if (flush_client()) finish_exchange();
 }
 

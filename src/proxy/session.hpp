@@ -47,6 +47,8 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
                       private UpstreamUser {
 public:
     Session(Worker& worker, Socket client, Arrival arrival);
+    Session(const Session&) = delete;
+    ~Session();
 
     void start();
     void sweep(std::int64_t now);  // the worker asks now and then whether a deadline has passed

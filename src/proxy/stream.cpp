@@ -76,6 +76,11 @@ void set_keep_alive(int socket) {
     (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
+void reset_at_close(int socket) {
+    const linger at_once{1, 0};
+    (void)::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 bool is_quiet(int socket) {
     char byte = 0;
     const auto got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);

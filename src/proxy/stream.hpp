@@ -66,6 +66,7 @@ private:
 
 void set_no_delay(int socket);
 void set_keep_alive(int socket);  // a peer that vanished is noticed in about two minutes
+void reset_at_close(int socket);  // the peer sees a broken connection, and not an end
 // True when the peer has neither closed nor sent anything: an idle connection that can be used.
 bool is_quiet(int socket);
 
