@@ -133,7 +133,7 @@ void Session::pump_response() {
 // Sends what to_client_ holds; true when all of it went. Else on_client_writable() goes on, or the session is
 // over.
 bool Session::flush_client() {
-    switch (to_client_.send(client_.native_handle())) {
+    switch (client_.send(to_client_)) {
         case Sent::all:
             if (upstream_) upstream_->in.consume(response_in_flight_);
             response_in_flight_ = 0;
@@ -146,7 +146,7 @@ bool Session::flush_client() {
     }
     client_writing_ = true;
     if (state_ != State::tunnel) set_deadline(worker_.options().stall_time());
-    client_.async_wait(Socket::wait_write, [self = SessionPtr(this)](error_code failure) {
+    client_.wait_writable([self = SessionPtr(this)](error_code failure) {
         self->client_writing_ = false;
         if (self->state_ == State::closed) return;
         if (failure) return self->abort();

@@ -53,9 +53,14 @@ class Slices {
 public:
     void add(std::string_view slice);
     bool empty() const { return first_ == count_; }
+    std::size_t size() const;  // bytes left
     void clear() { first_ = count_ = 0; }
     // Sends what the kernel takes now. some: wait until the socket is writable and call again.
     Sent send(int socket);
+    // For who sends by other means: what comes first, at most as much as fits `together`, where small slices
+    // are put beside each other; and that so much of it has gone.
+    std::string_view front(asio::mutable_buffer together) const;
+    void consume(std::size_t count);
 
 private:
     static constexpr std::size_t kMost = 8;
