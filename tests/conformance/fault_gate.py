@@ -27,7 +27,7 @@ class Fault:
     at: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Passage:
     """One connection through the gate."""
     fault: Fault | None = None
@@ -94,6 +94,7 @@ class Gate:
         finally:
             for each in passage.writers:
                 each.close()
+            passage.writers = []  # what is kept of it must not keep their buffers
             if passage.given is not None and passage.happened:
                 self.hurt_ones.append(passage)
             else:
