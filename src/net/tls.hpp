@@ -27,7 +27,12 @@ struct TlsPair {
 };
 struct TlsFiles {
     TlsPair pair;
+    // Certificates for other names (SNI), see pairs_in() in net/impl/tls_context.hpp; "": none. Without
+    // `pair` the first of them is shown to who names none.
+    std::string folder;
     std::string client_authorities;  // PEM; not "": clients must show a certificate that one of these signed
+
+    bool has_certificate() const { return !pair.certificate.empty() || !folder.empty(); }
 };
 struct TlsClientFiles {
     TlsPair pair;             // shown to servers that ask; "" shows none

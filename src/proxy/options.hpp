@@ -33,10 +33,11 @@ struct ProxyOptions {
     std::string metrics_ip;                     // --metrics-ip: "" means all interfaces
     std::optional<std::uint16_t> metrics_port;  // --metrics-port: none is no metrics listener
     std::string metrics_socket;  // --metrics-socket PATH: instead of metrics_ip and metrics_port
-    net::TlsFiles tls;           // --ssl-cert, --ssl-key, --ssl-ca; no certificate: plain HTTP
+    net::TlsFiles tls;           // --ssl-cert, --ssl-key, --ssl-dir, --ssl-ca; no certificate: plain HTTP
     net::TlsFiles api_tls;       // --api-ssl-cert, --api-ssl-key, --api-ssl-ca: the same for the REST API
     std::optional<std::uint16_t> redirect_port;  // --redirect-port: answers http there with the way to https
     std::optional<std::uint16_t> redirect_to;    // --redirect-to: the port to name; default is `port`
+    std::string acme_webroot;                    // --acme-webroot: ACME tokens for that listener
     Secret auth_token;  // CONFIGPROXY_AUTH_TOKEN; empty: the API is open to whoever reaches it
 
     // Routing.
