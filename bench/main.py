@@ -18,7 +18,7 @@ from tests.support import venvs  # noqa: E402
 
 # In the order of issue 3 §10.5.
 NAMES = ["spawn", "launcher", "health", "memory", "api", "allocator", "proxy"]
-ON_REQUEST = ["faults", "scale", "overload", "fairness"]  # only when named: what takes long and compares with nobody
+ON_REQUEST = ["faults", "scale", "overload", "fairness", "gate", "survive"]  # only when named: what takes long and compares with nobody
 
 
 def number(value):
@@ -75,4 +75,5 @@ def main():
     return int(broken)
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

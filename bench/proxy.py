@@ -1,60 +1,28 @@
 #!/usr/bin/env python3
-"""CPU per proxied request: berth proxy beside nginx (one worker) and configurable-http-proxy.
+"""CPU per request, message, handshake and upload of berth proxy beside nginx (one worker), HAProxy (one thread) and
+configurable-http-proxy; memory of 10,000 idle WebSockets; p99 latency at half load.
 
-Every proxy stands before the same upstream (nginx with a small file, keep-alive), adds the same X-Forwarded-* fields
-and serves keep-alive connections. What counts is user + system time of the proxy's own processes, from
-/proc/PID/stat, over the requests that wrk counted; rounds are interleaved and the median is taken, so a busy machine
-weighs on all alike. Peers that are not installed are left out, aloud.
+Every proxy stands before the same upstreams (bench/proxy_peers.py) on the same core, the load comes from the others.
+What counts is user + system time of the proxy's own threads, over the requests that were answered; rounds are interleaved
+and the median is taken, so a busy machine weighs on all alike.
 
-    bench/proxy.py [--rounds N] [--seconds S] [--connections C]
-
-BERTH names the program (default build/release/berth), CHP configurable-http-proxy.
+    bench/run proxy            python -m bench.proxy [--rounds N] [--seconds S] [--only WORD]
 """
 import argparse
 import json
 import os
 import pathlib
 import re
-import shlex
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TICKS = os.sysconf("SC_CLK_TCK")
-TOKEN = "bench-token"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-NGINX = """
-daemon off; master_process off; worker_processes 1; pid {dir}/{name}.pid; error_log stderr crit;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; tcp_nodelay on; keepalive_requests 100000000; client_body_temp_path {dir}/b; proxy_temp_path {dir}/p;
-  fastcgi_temp_path {dir}/f; uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
-  {body}
-}}
-"""
-UPSTREAM = """
-  server {{ listen 127.0.0.1:{port}; root {dir}/www; open_file_cache max=10; }}
-"""
-FRONT = """
-  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-  upstream target {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://target; proxy_http_version 1.1; proxy_request_buffering off; proxy_max_temp_file_size 0; proxy_buffers 16 64k;
-      proxy_buffer_size 16k;
-      proxy_set_header Host $http_host;
-      proxy_set_header Connection $connection_upgrade; proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Port $server_port;
-      proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $http_host;
-    }}
-  }}
-"""
+from bench import websockets  # noqa: E402
+from bench.proxy_peers import Field  # noqa: E402
+
+CONNECTIONS = 32
 # A browser's request to a Jupyter server: what a proxy really has to carry.
 BROWSER_HEADERS = [
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
@@ -62,149 +30,164 @@ BROWSER_HEADERS = [
     "Cookie: _xsrf=2|5d5b3ae8|8a4b7f4a5c2d4d1bb0cf07d2ac2c1a9e|1700000000; jupyterhub-session-id=0123456789abcdef01234567",
     "X-XSRFToken: 2|5d5b3ae8|8a4b7f4a5c2d4d1bb0cf07d2ac2c1a9e|1700000000",
 ]
+UPLOAD = 'wrk.method = "POST"\nwrk.body = string.rep("x", 1024 * 1024)\n'
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def in_seconds(seconds):
+    """wrk takes whole seconds."""
+    return f"{max(1, round(seconds))}s"
 
 
-def wait_for(port, process):
-    for _ in range(200):
-        if process.poll() is not None:
-            raise RuntimeError(f"{process.args[0]} ended with {process.returncode} at its start")
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"{process.args[0]} does not listen on {port}")
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def wrk(port, path, seconds, connections):
-    command = ["wrk", "--timeout", "10s", "-t1", f"-c{connections}", f"-d{seconds}s"]
-    for header in BROWSER_HEADERS:
+def wrk(field, peer, path, seconds, scheme="http", headers=(), script=None):
+    """Requests that were answered with 200."""
+    command = ["wrk", "--timeout", "10s", "-t1", f"-c{CONNECTIONS}", f"-d{in_seconds(seconds)}"]
+    for header in [*BROWSER_HEADERS, *headers]:
         command += ["-H", header]
-    out = subprocess.run(command + [f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True).stdout
-    errors = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)", out)
-    if errors:
+    if script:
+        file = pathlib.Path(field.dir, "script.lua")
+        file.write_text(script)
+        command += ["-s", str(file)]
+    out = subprocess.run([*command, f"{scheme}://127.0.0.1:{peer.port}{path}"], capture_output=True, text=True, check=True,
+                         preexec_fn=field.stay_at_the_ends).stdout
+    # Whoever closes each connection after its answer may do so while wrk still looks at it: "read" is then no error.
+    errors = re.search(r"Non-2xx or 3xx responses: (\d+)|Socket errors: connect \d+, read (\d+), write (\d+), timeout (\d+)", out)
+    if errors and (errors.group(1) or errors.group(3) != "0" or errors.group(4) != "0"):
         raise RuntimeError(f"wrk saw errors: {errors.group(0)}")
     return int(re.search(r"(\d+) requests in", out).group(1))
 
 
-class Bench:
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="berth-bench-")
-        os.chmod(self.dir, 0o755)  # nginx may drop to another user
-        self.running = []
-        self.proxies = {}
-
-    def __enter__(self):
-        www = pathlib.Path(self.dir, "www")
-        www.mkdir()
-        (www / "small").write_bytes(b"x" * 200)
-        (www / "large").write_bytes(b"x" * (1 << 20))
-        self.upstream = self.nginx("upstream", UPSTREAM.format(port=(port := free_port()), dir=self.dir), port)
-        return self
-
-    def __exit__(self, *failure):
-        for process in self.running:
-            process.kill()
-            process.wait()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-    def spawn(self, name, command, port, **environment):
-        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
-        self.running.append(process)
-        wait_for(port, process)
-        return port, process.pid
-
-    def nginx(self, name, body, port):
-        path = pathlib.Path(self.dir, f"{name}.conf")
-        path.write_text(NGINX.format(dir=self.dir, name=name, body=body))
-        return self.spawn(name, ["nginx", "-p", self.dir, "-c", str(path)], port)[0] if name == "upstream" else \
-            self.spawn(name, ["nginx", "-p", self.dir, "-c", str(path)], port)
-
-    def start_proxies(self):
-        target = f"http://127.0.0.1:{self.upstream}"
-        berth = shlex.split(os.environ.get("BERTH_PROXY", "")) or \
-            [os.environ.get("BERTH", str(ROOT / "build/release/berth")), "proxy"]
-        port = free_port()
-        flags = ["--ip", "127.0.0.1", "--api-ip", "127.0.0.1", "--default-target", target]
-        self.proxies["berth"] = self.spawn(
-            "berth", berth + ["--port", str(port), "--api-port", str(free_port()), "--workers", "1"] + flags, port,
-            CONFIGPROXY_AUTH_TOKEN=TOKEN)
-        port = free_port()
-        self.proxies["nginx"] = self.nginx("front", FRONT.format(port=port, upstream=self.upstream), port)
-        chp = os.environ.get("CHP") or shutil.which("configurable-http-proxy")
-        if not chp:
-            print("proxy: configurable-http-proxy is not installed (npm install -g configurable-http-proxy); left out",
-                  file=sys.stderr)
-            return
-        port = free_port()
-        self.proxies["chp"] = self.spawn(
-            "chp", [chp, "--port", str(port), "--api-port", str(free_port()), "--log-level", "error"] + flags, port,
-            CONFIGPROXY_AUTH_TOKEN=TOKEN)
-
-    def cpu_per_request(self, name, path, seconds, connections):
-        port, pid = self.proxies[name]
-        before = cpu_seconds(pid)
-        requests = wrk(port, path, seconds, connections)
-        return (cpu_seconds(pid) - before) / requests * 1e6
+def handshakes(field, peer, seconds, how):
+    """TLS connections with one request each: `how` is -new or -reuse (a session ticket)."""
+    said = subprocess.run(["openssl", "s_time", "-connect", f"127.0.0.1:{peer.port}", "-www", "/small", how, "-time",
+                           str(max(1, round(seconds)))], capture_output=True, text=True, check=False,
+                          preexec_fn=field.stay_at_the_ends)
+    counts = re.findall(r"(\d+) connections in (?:[\d.]+) real seconds", said.stdout)
+    if not counts:
+        raise RuntimeError(f"openssl s_time: {said.stdout[-300:]}{said.stderr[-300:]}")
+    return int(counts[-1])
 
 
-def measure(rounds, seconds, connections):
-    """{case: {proxy: median µs of CPU a request}}"""
-    samples = {}
-    with Bench() as bench:
-        bench.start_proxies()
-        for case, path in (("small request", "/small"), ("1 MiB body", "/large")):
-            for name in bench.proxies:
-                bench.cpu_per_request(name, path, 1, connections)  # warm up
-            for _ in range(rounds):
-                for name in bench.proxies:
-                    sample = bench.cpu_per_request(name, path, seconds, connections)
-                    samples.setdefault(case, {}).setdefault(name, []).append(sample)
-    return {case: {name: statistics.median(each) for name, each in by_name.items()} for case, by_name in samples.items()}
+def small(field, peer, seconds, **more):
+    return wrk(field, peer, "/small", seconds, **more)
 
 
-GOALS = {"small request": ("≤ 1.2 of nginx", 1.2)}
+# what: (which side of the field, what is done, and how often it was)
+LOADS = {
+    "small request": ("plain", small),
+    "1 MiB body": ("plain", lambda f, p, s: wrk(f, p, "/large", s)),
+    "1 MiB upload": ("plain", lambda f, p, s: wrk(f, p, "/upload", s, script=UPLOAD)),
+    "new connection": ("plain", lambda f, p, s: small(f, p, s, headers=["Connection: close"])),
+    "TLS request": ("tls", lambda f, p, s: small(f, p, s, scheme="https")),
+    "TLS 1 MiB body": ("tls", lambda f, p, s: wrk(f, p, "/large", s, scheme="https")),
+    "TLS handshake": ("tls", lambda f, p, s: handshakes(f, p, s, "-new")),
+    "TLS resumption": ("tls", lambda f, p, s: handshakes(f, p, s, "-reuse")),
+}
+MESSAGES = {"WebSocket message, 64 B": 64, "WebSocket message, 64 KiB": 64 * 1024}
+# what: {peer: the most of its CPU that ours may be}
+GOALS = {
+    "small request": {"nginx": 0.9, "chp": 1 / 12},
+    "1 MiB body": {"nginx": 1.0},
+    "TLS request": {"nginx": 1.0},
+    "TLS 1 MiB body": {"nginx": 1.0},
+    "TLS handshake": {"nginx": 1.0},
+    "TLS resumption": {"nginx": 1.0},
+    "WebSocket message, 64 B": {"nginx": 1.0},
+    "WebSocket message, 64 KiB": {"nginx": 1.0},
+}
+MOST_IDLE_MIB = 400
 
 
-def run(rounds=5, seconds=2, connections=32):
+def cpu_for(field, what, name, seconds):
+    """(µs of CPU for one, how many a second)"""
+    if what in MESSAGES:
+        return websockets.echo_cpu(field, field.plain[name], MESSAGES[what], seconds), None
+    side, load = LOADS[what]
+    peer = getattr(field, side)[name]
+    before = peer.cpu()
+    count = load(field, peer, seconds)
+    return (peer.cpu() - before) / count * 1e6, count / max(1, round(seconds))
+
+
+def measure_cpu(field, rounds, seconds, wanted):
+    """{what: {"cpu": {proxy: median µs}, "rate": {proxy: median a second}}}"""
+    result = {}
+    for what in [*LOADS, *MESSAGES]:
+        if wanted not in what:
+            continue
+        names = list(getattr(field, LOADS[what][0]) if what in LOADS else field.plain)
+        samples = {name: [] for name in names}
+        for number in range(rounds):
+            for name in names[number % len(names):] + names[:number % len(names)]:
+                samples[name].append(cpu_for(field, what, name, seconds))
+        result[what] = {"cpu": {name: statistics.median(cpu for cpu, _ in each) for name, each in samples.items()}}
+        if what in LOADS:
+            result[what]["rate"] = {name: statistics.median(rate for _, rate in each) for name, each in samples.items()}
+    return result
+
+
+def measure_latency(field, rounds, seconds, rates):
+    """{proxy: median p99 in ms} at half of what the slowest but CHP carries, CHP at half of its own."""
+    head = pathlib.Path(field.dir, "request")
+    head.write_text("\r\n".join(["GET /small HTTP/1.1", "Host: localhost", *BROWSER_HEADERS, "", ""]))
+    half = min(rate for name, rate in rates.items() if name != "chp") / 2
+    p99 = {name: [] for name in rates}
+    for _ in range(rounds):
+        for name in rates:
+            load = min(half, rates[name] / 2)
+            command, more = websockets.ends(field, "rate", field.plain[name].port, 64, load, seconds, head)
+            said = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60, **more).stdout)
+            if said["answers"] < said["asked"]:
+                raise RuntimeError(f"{name} answered {said['answers']} of {said['asked']} requests at half load")
+            p99[name].append(said["p99_ms"])
+    return round(half), {name: statistics.median(each) for name, each in p99.items()}
+
+
+def row(what, unit, values, goals):
+    """`goals`: {peer: the most of its value that ours may be}."""
+    held = {peer: most for peer, most in goals.items() if peer in values}
+    ratios = {peer: values["berth"] / value for peer, value in values.items() if peer != "berth"}
+    text = ", ".join(f"≤ {most:.2g} of {peer} (is {ratios[peer]:.2g})" for peer, most in held.items())
+    return {"what": what, "unit": unit, "berth": round(values["berth"], 3),
+            "peers": {peer: round(value, 3) for peer, value in values.items() if peer != "berth"},
+            "ratios": {peer: round(ratio, 3) for peer, ratio in ratios.items()}, "goal": text,
+            "met": all(ratios[peer] <= most for peer, most in held.items()) if held else None}
+
+
+def run(rounds=5, seconds=0.6, wanted=""):
     """{"rows": for bench/run, name: {"berth": µs, "peer": µs, "ratio": berth/peer, "unit": "µs"}, …}."""
     result = {"rows": []}
-    for case, cpu in measure(rounds, seconds, connections).items():
-        what = f"CPU per proxied {case}"
-        peers = {peer: round(cpu[peer], 2) for peer in ("nginx", "chp") if peer in cpu}
-        for peer, value in peers.items():
-            result[f"{what}, beside {peer}"] = {"berth": round(cpu["berth"], 2), "peer": value,
-                                                "ratio": round(cpu["berth"] / value, 3), "unit": "µs"}
-        goal, most = GOALS.get(case, ("", None))
-        result["rows"].append({"what": what, "unit": "µs", "berth": round(cpu["berth"], 2), "peers": peers, "goal": goal,
-                               "met": None if most is None else cpu["berth"] <= most * cpu["nginx"]})
+    rows = result["rows"]
+    with Field() as field:
+        measured = measure_cpu(field, rounds, seconds, wanted)
+        for what, each in measured.items():
+            rows.append(row(f"CPU per proxied {what}", "µs", each["cpu"], GOALS.get(what, {})))
+        for what, each in measured.items():
+            if "rate" in each:
+                rows.append(row(f"throughput: {what}", "/s", each["rate"], {}))
+        if "small request" in measured:
+            half, p99 = measure_latency(field, rounds, seconds, measured["small request"]["rate"])
+            rows.append(row(f"p99 latency at {half}/s", "ms", p99, {}))
+        if wanted in "idle WebSockets":
+            count, used = websockets.idle_memory(field)
+            one = row(f"memory with {count:,} idle WebSockets", "MiB", used, {})
+            most = MOST_IDLE_MIB * count / websockets.IDLE
+            rows.append({**one, "goal": f"≤ {most:.0f} MiB", "met": used["berth"] <= most})
+    for each in rows:
+        for peer, value in each["peers"].items():
+            result[f"{each['what']}, beside {peer}"] = {"berth": each["berth"], "peer": value,
+                                                        "ratio": each["ratios"][peer], "unit": each["unit"]}
     return result
 
 
 def main():
+    from bench.main import print_table
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--seconds", type=float, default=0.6)
+    parser.add_argument("--only", default="", help="what has this word in its name")
     arguments = parser.parse_args()
-    result = run(arguments.rounds, arguments.seconds, arguments.connections)
-    print(f"{'':58} {'berth':>9} {'peer':>9} {'ratio':>7}")
-    for name, row in result.items():
-        if name == "rows":
-            continue
-        print(f"{name:58} {row['berth']:>6} µs {row['peer']:>6} µs {row['ratio']:>7}")
+    result = run(arguments.rounds, arguments.seconds, arguments.only)
+    print_table(result["rows"])
     print(json.dumps(result))
 
 

@@ -39,7 +39,11 @@ packages_of() {
             ;;
         lint) echo "clang-format-19 clang-tidy-19 clang-19" ;;
         fuzz) echo "clang-19 libclang-rt-19-dev" ;;
-        bench) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] && echo wrk || echo "nginx-light wrk" ;;
+        bench)
+            echo "wrk openssl"
+            command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light
+            command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || echo haproxy
+            ;;
     esac
 }
 

@@ -6,10 +6,16 @@
 #include "base/program.hpp"
 #include "base/random.hpp"
 #include "net/inherited.hpp"
+#include "net/self_signed.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 
@@ -210,6 +216,24 @@ Result<http::ServerLimits> HubProcess::Rooms::server_limits() const {
 
 namespace {
 
+// Of every name that somebody on this machine or its network may write into a browser.
+Result<net::TlsPair> certificate_for_first_try(const config::Options& options, const std::string& bound) {
+    std::vector<std::string> names = {"localhost", "127.0.0.1", "::1"};
+    std::array<char, HOST_NAME_MAX + 1> machine{};
+    if (::gethostname(machine.data(), HOST_NAME_MAX) == 0) names.emplace_back(machine.data());
+    if (!bound.empty() && bound != "*" && bound != "0.0.0.0" && bound != "::") names.push_back(bound);
+    if (const auto shown = net::parse_http_url(options.public_url)) names.push_back(shown->endpoint.host);
+    BERTH_TRY(auto made, net::self_signed_in(options.state_dir + "/tls", names));
+    log::info("tls.self_signed", {{"certificate", made.pair.certificate}, {"sha256", made.fingerprint}});
+    std::fprintf(
+        stderr,
+        "berth: The certificate is self-signed, for a first try. A browser warns of it; the SHA-256 "
+        "fingerprint that "
+        "it shows must be %s\n",
+        made.fingerprint.c_str());
+    return made.pair;
+}
+
 // The proxy may be started again from anywhere.
 std::string absolute(const std::string& path) {
     return path.empty() ? path : std::filesystem::absolute(path).string();
@@ -228,6 +252,11 @@ awaitable<Result<void>> HubProcess::Rooms::open_proxy() {
     wanted.tls.certificate = absolute(options.tls.certificate);
     wanted.tls.key = absolute(options.tls.key);
     wanted.tls.passphrase = options.tls.key_passphrase.reveal();
+    wanted.tls_folder = absolute(options.tls.directory);
+    wanted.acme_webroot = absolute(options.tls.acme_webroot);
+    if (options.tls.self_signed) {
+        BERTH_CO_TRY(wanted.tls, certificate_for_first_try(options, public_url.endpoint.host));
+    }
     wanted.redirect_port = static_cast<std::uint16_t>(options.tls.redirect_port);
     wanted.default_target = target;
     wanted.error_target = target + options.base_path() + "hub/error";

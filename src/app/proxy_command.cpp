@@ -50,6 +50,10 @@ void bind_listeners(CLI::App& app, proxy::ProxyOptions& options, Raw& raw) {
     app.add_option("--metrics-port", raw.metrics_port, "Port of /metrics (default: no metrics listener)");
     app.add_option("--metrics-socket", options.metrics_socket, "Unix socket instead of --metrics-port");
     app.add_option("--redirect-port", raw.redirect_port, "Port where http is answered with the way to https");
+    app.add_option(
+        "--acme-webroot",
+        options.acme_webroot,
+        "Folder whose .well-known/acme-challenge/ is served at --redirect-port");
     app.add_option("--redirect-to", raw.redirect_to, "Port that it names (default: --port)");
     app.add_option(
            "--max-connections-per-address",
@@ -179,6 +183,11 @@ int proxy_command(int argc, char** argv) {
     Raw raw;
     bind_listeners(app, options, raw);
     bind_tls(app, "", options.tls.pair, raw.tls, "of the public side: https only");
+    app.add_option(
+        "--ssl-dir",
+        options.tls.folder,
+        "Folder of more certificates, NAME.crt and NAME.key or NAME/fullchain.pem, chosen by the name asked "
+        "for");
     bind_tls(app, "api-", options.api_tls.pair, raw.api_tls, "of the REST API: https only");
     bind_tls(app, "client-", options.target_tls.pair, raw.target_tls, "shown to https targets");
     bind_routing(app, options, raw);

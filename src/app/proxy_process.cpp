@@ -150,6 +150,8 @@ std::vector<std::string> ProxyProcess::arguments() const {
         options_.state_dir + "/proxy-routes.json"};
     if (!options_.tls.certificate.empty())
         words.insert(words.end(), {"--ssl-cert", options_.tls.certificate, "--ssl-key", options_.tls.key});
+    if (!options_.tls_folder.empty()) words.insert(words.end(), {"--ssl-dir", options_.tls_folder});
+    if (!options_.acme_webroot.empty()) words.insert(words.end(), {"--acme-webroot", options_.acme_webroot});
     if (options_.redirect_port != 0)
         words.insert(words.end(), {"--redirect-port", std::to_string(options_.redirect_port)});
     return words;

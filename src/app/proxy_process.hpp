@@ -23,7 +23,9 @@ struct ProxyProcessOptions {
     std::string program;    // this binary
     std::string state_dir;  // absolute; holds proxy.sock, proxy-routes.json, logs/proxy.log
     net::Endpoint public_at;
-    net::TlsPair tls;                 // empty: plain http
+    net::TlsPair tls;                 // this and the folder empty: plain http
+    std::string tls_folder;           // of certificates for other names
+    std::string acme_webroot;         // "": none
     std::uint16_t redirect_port = 0;  // 0: none
     std::string default_target;       // the hub's own listener
     std::string error_target;

@@ -124,7 +124,15 @@ constexpr ProblemCase kProblems[] = {
     {"HttpsBind",
      "bind_url: https://0.0.0.0:443\n",
      "berth.yaml:1:1: 'bind_url' is https, so 'tls.certificate' and 'tls.key' must name the files; where "
-     "something in front speaks https, write http:// here and its address as public_url"},
+     "something in front speaks https, write http:// here and its address as public_url; for a first try set "
+     "tls.self_signed: true"},
+    {"SelfSignedAndGiven",
+     "bind_url: https://*:443\ntls: {self_signed: true, directory: /etc/tls}\n",
+     "berth.yaml:2:7: 'tls.self_signed' makes a certificate, and another one is given; keep one of the two"},
+    {"AcmeWithoutPort",
+     "bind_url: https://*:443\ntls: {self_signed: true, acme_webroot: /srv}\n",
+     "berth.yaml:2:26: 'tls.acme_webroot' is served at 'tls.redirect_port', which is not set; usually it is "
+     "80"},
     {"OtherBind",
      "bind_url: ftp://0.0.0.0:443\n",
      "berth.yaml:1:1: 'bind_url' must look like http://127.0.0.1:8000, http://*:8000/base/ or "

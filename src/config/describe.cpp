@@ -36,6 +36,24 @@ void describe_tls(Visitor& v, TlsOptions& o) {
     v.field({"key", "File with the certificate's key (PEM).", "JupyterHub.ssl_key"}, &o.key);
     v.field({"key_passphrase", "What the key file is encrypted with, if it is."}, &o.key_passphrase);
     v.field(
+        {"directory",
+         "Folder of certificates for several names: NAME.crt with NAME.key, or NAME/fullchain.pem with "
+         "privkey.pem. "
+         "Each is shown to who asks for one of its names; read again when one changes."},
+        &o.directory);
+    v.field(
+        {"self_signed",
+         "Make a certificate for a first try and keep it in state_dir; browsers warn of it, and the start "
+         "says its "
+         "fingerprint."},
+        &o.self_signed);
+    v.field(
+        {"acme_webroot",
+         "Folder that an ACME client writes to (certbot --webroot -w FOLDER); its "
+         ".well-known/acme-challenge/ is "
+         "served at redirect_port."},
+        &o.acme_webroot);
+    v.field(
         {.key = "redirect_port",
          .help = "Port where http is answered with the way to https, usually 80; 0: none.",
          .max = 65535},

@@ -40,6 +40,9 @@ struct TlsOptions {
     std::string certificate;          // PEM, the chain; with `key` bind_url may be https
     std::string key;                  // PEM
     Secret key_passphrase;            // empty: the key has none
+    std::string directory;            // certificates for other names; with or without `certificate`
+    bool self_signed = false;         // makes one for a first try
+    std::string acme_webroot;         // ACME tokens served at redirect_port; "": none
     std::uint32_t redirect_port = 0;  // answers http with the way to https; 0: nothing listens
     seconds hsts{0};                  // how long browsers shall insist on https; 0: not asked
 };

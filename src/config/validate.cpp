@@ -78,12 +78,18 @@ void check_tls(const Options& o, Check& check) {
             ConfigErrc::contradictory,
             "tls",
             "'tls.certificate' and 'tls.key' belong together; give both files or neither");
-    else if (https && o.tls.certificate.empty())
+    else if (https && o.tls.certificate.empty() && o.tls.directory.empty() && !o.tls.self_signed)
         check.fail(
             ConfigErrc::contradictory,
             "bind_url",
             "'bind_url' is https, so 'tls.certificate' and 'tls.key' must name the files; where something in "
-            "front speaks https, write http:// here and its address as public_url");
+            "front speaks https, write http:// here and its address as public_url; for a first try set "
+            "tls.self_signed: true");
+    else if (o.tls.self_signed && !(o.tls.certificate.empty() && o.tls.directory.empty()))
+        check.fail(
+            ConfigErrc::contradictory,
+            "tls.self_signed",
+            "'tls.self_signed' makes a certificate, and another one is given; keep one of the two");
     else if (!https && !o.tls.certificate.empty())
         check.fail(
             ConfigErrc::contradictory,
@@ -94,6 +100,11 @@ void check_tls(const Options& o, Check& check) {
             ConfigErrc::contradictory,
             "tls.redirect_port",
             "'tls.redirect_port' leads to https, so 'bind_url' must be https://");
+    if (!o.tls.acme_webroot.empty() && o.tls.redirect_port == 0)
+        check.fail(
+            ConfigErrc::contradictory,
+            "tls.acme_webroot",
+            "'tls.acme_webroot' is served at 'tls.redirect_port', which is not set; usually it is 80");
 }
 
 void check_addresses(const Options& o, Check& check) {

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <mutex>
+#include <vector>
 
 namespace berth::net {
 
@@ -74,15 +74,41 @@ Result<std::shared_ptr<TlsContext>> make_context(ssl::context::method method) {
     return made;
 }
 
-Result<std::shared_ptr<TlsContext>> make_server_context(const TlsFiles& files) {
+Result<std::shared_ptr<TlsContext>> make_server_context(
+    const TlsPair& pair, const TlsFiles& files, const std::shared_ptr<TicketKeys>& tickets) {
     BERTH_TRY(auto made, make_context(ssl::context::tls_server));
-    BERTH_CHECK(use_pair(made->context, files.pair));
+    BERTH_CHECK(use_pair(made->context, pair));
+    use_tickets(*made, tickets);
     if (files.client_authorities.empty()) return made;
     BERTH_CHECK(use_authorities(made->context, files.client_authorities));
     auto* native = made->context.native_handle();
     ::SSL_CTX_set_client_CA_list(native, ::SSL_load_client_CA_file(files.client_authorities.c_str()));
     ::SSL_CTX_set_verify(native, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     return made;
+}
+
+// The first certificate, which knows the others.
+Result<std::shared_ptr<TlsContext>> make_listener_context(
+    const TlsFiles& files, const std::shared_ptr<TicketKeys>& tickets) {
+    if (files.folder.empty()) return make_server_context(files.pair, files, tickets);
+    BERTH_TRY(auto pairs, pairs_in(files.folder));
+    if (!files.pair.certificate.empty()) pairs.insert(pairs.begin(), files.pair);
+    std::shared_ptr<TlsContext> first;
+    for (auto& pair : pairs) {
+        pair.passphrase = files.pair.passphrase;
+        BERTH_TRY(auto made, make_server_context(pair, files, tickets));
+        if (!first) {
+            first = std::move(made);
+            // Names of the first are not entered: whoever asks for none of the others gets it.
+            continue;
+        }
+        for (auto& name : names_of(*made))
+            first->by_name.emplace(std::move(name), made);
+    }
+    for (const auto& name : names_of(*first))
+        first->by_name.erase(name);
+    choose_by_name(*first);
+    return first;
 }
 
 Result<std::shared_ptr<TlsContext>> make_client_context(const TlsClientFiles& files) {
@@ -118,17 +144,28 @@ Stamp stamp_of(const std::string& path) {
     return {found.st_ino, found.st_mtim, found.st_size};
 }
 
-using Stamps = std::array<Stamp, 3>;
+using Stamps = std::vector<Stamp>;
 
 Stamps stamps_of(const TlsFiles& files) {
-    return {stamp_of(files.pair.certificate), stamp_of(files.pair.key), stamp_of(files.client_authorities)};
+    Stamps all = {
+        stamp_of(files.pair.certificate), stamp_of(files.pair.key), stamp_of(files.client_authorities)};
+    if (files.folder.empty()) return all;
+    all.push_back(stamp_of(files.folder));
+    const auto pairs = pairs_in(files.folder);
+    if (!pairs) return all;
+    for (const auto& pair : *pairs) {
+        all.push_back(stamp_of(pair.certificate));
+        all.push_back(stamp_of(pair.key));
+    }
+    return all;
 }
 
 }  // namespace
 
 struct TlsCertificate::State {
     TlsFiles files;
-    mutable std::mutex mutex;  // guards what follows
+    const std::shared_ptr<TicketKeys> tickets = std::make_shared<TicketKeys>();  // the same after a reload
+    mutable std::mutex mutex;                                                    // guards what follows
     std::shared_ptr<TlsContext> context;
     Stamps stamps{};
 };
@@ -147,7 +184,7 @@ Result<std::shared_ptr<TlsCertificate>> TlsCertificate::load(TlsFiles files) {
 Result<void> TlsCertificate::reload() {
     // Stamped first: a change while they are read is found by the next look.
     const auto stamps = stamps_of(state_->files);
-    auto made = make_server_context(state_->files);
+    auto made = make_listener_context(state_->files, state_->tickets);
     const std::lock_guard lock(state_->mutex);
     state_->stamps = stamps;
     if (!made) return made.error();

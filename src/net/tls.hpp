@@ -1,8 +1,8 @@
 // TLS towards clients and towards servers. The certificate is read from PEM files and read again when they
-// change; connections that are open keep the one they began with. What travels inside is handed on as a plain
-// stream socket, so whoever serves the connection knows nothing of TLS: terminate_tls() and originate_tls()
-// relay between the two until both have ended. TLS 1.2 and 1.3, forward secrecy and authenticated ciphers
-// only, no renegotiation, no compression (RFC 9325).
+// change; connections that are open keep the one they began with. TlsStream is one connection for who can
+// wait by themselves, as the data plane does. For all others what travels inside is handed on as a plain
+// stream socket: terminate_tls() and originate_tls() relay between the two until both have ended. TLS 1.2
+// and 1.3, forward secrecy and authenticated ciphers only, no renegotiation, no compression (RFC 9325).
 #pragma once
 
 #include "async/awaitable.hpp"
@@ -27,7 +27,12 @@ struct TlsPair {
 };
 struct TlsFiles {
     TlsPair pair;
+    // Certificates for other names (SNI), see pairs_in() in net/impl/tls_context.hpp; "": none. Without
+    // `pair` the first of them is shown to who names none.
+    std::string folder;
     std::string client_authorities;  // PEM; not "": clients must show a certificate that one of these signed
+
+    bool has_certificate() const { return !pair.certificate.empty() || !folder.empty(); }
 };
 struct TlsClientFiles {
     TlsPair pair;             // shown to servers that ask; "" shows none
@@ -53,6 +58,30 @@ public:
 
 private:
     explicit TlsCertificate(TlsFiles files);
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+// A connection as a server, step by step over a socket that does not block and outlives it: each call does
+// what it can at once and says what to wait for. For whoever has its own way to wait; else terminate_tls().
+enum class TlsStep { done, wants_read, wants_write, ended, failed };
+
+class TlsStream {
+public:
+    TlsStream(std::shared_ptr<TlsContext> context, int socket);
+    ~TlsStream();
+    TlsStep handshake();
+    // `count` bytes into `into`, at least one when done. ended: the peer says that no more comes, or just
+    // closed.
+    TlsStep read(char* into, std::size_t size, std::size_t& count);
+    // The first `count` of `bytes`. After wants_write the next call must begin with the same bytes. follows:
+    // the caller writes on at once, so the kernel may wait for a fuller packet.
+    enum class More { none, follows };
+    TlsStep write(std::string_view bytes, More more, std::size_t& count);
+    bool has_pending() const;  // bytes that a read may give without the socket having any
+    void say_end();            // no more comes from us; where the socket takes it
+
+private:
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -37,6 +37,14 @@ obs::Counter& refused_connections() {
     return counter;
 }
 
+obs::Gauge& open_connections(Side side) {
+    static auto& family = obs::gauge(
+        "berth_connections_open", "Connections open now: of clients, and to targets with the idle ones");
+    static auto& clients = family.with({{"side", "client"}});
+    static auto& targets = family.with({{"side", "target"}});
+    return side == Side::client ? clients : targets;
+}
+
 }  // namespace
 
 void count_web_request() {
@@ -50,6 +58,11 @@ void count_refused_connection() {
 
 void declare_metrics() {
     (void)refused_connections();
+    (void)open_connections(Side::client);
+}
+
+void count_open(Side side, int change) {
+    open_connections(side).add(change);
 }
 
 void count_websocket() {

@@ -5,11 +5,13 @@
 
 namespace berth::proxy {
 
+enum class Side { client, target };
 enum class RouteCall { get, add, remove };
 
-void declare_metrics();  // so that a counter of refusals is shown before the first one
+void declare_metrics();  // so that what counts rare things is shown before the first one
 void count_web_request();
-void count_refused_connection();  // over --max-connections-per-address
+void count_refused_connection();         // over --max-connections-per-address
+void count_open(Side side, int change);  // by the objects that own them: what leaks stays counted
 void count_websocket();
 void count_answer(unsigned status);      // what a client was answered, by the target or by us
 void count_api_answer(unsigned status);  // of the REST API

@@ -33,10 +33,11 @@ struct ProxyOptions {
     std::string metrics_ip;                     // --metrics-ip: "" means all interfaces
     std::optional<std::uint16_t> metrics_port;  // --metrics-port: none is no metrics listener
     std::string metrics_socket;  // --metrics-socket PATH: instead of metrics_ip and metrics_port
-    net::TlsFiles tls;           // --ssl-cert, --ssl-key, --ssl-ca; no certificate: plain HTTP
+    net::TlsFiles tls;           // --ssl-cert, --ssl-key, --ssl-dir, --ssl-ca; no certificate: plain HTTP
     net::TlsFiles api_tls;       // --api-ssl-cert, --api-ssl-key, --api-ssl-ca: the same for the REST API
     std::optional<std::uint16_t> redirect_port;  // --redirect-port: answers http there with the way to https
     std::optional<std::uint16_t> redirect_to;    // --redirect-to: the port to name; default is `port`
+    std::string acme_webroot;                    // --acme-webroot: ACME tokens for that listener
     Secret auth_token;  // CONFIGPROXY_AUTH_TOKEN; empty: the API is open to whoever reaches it
 
     // Routing.
@@ -65,9 +66,8 @@ struct ProxyOptions {
     std::chrono::milliseconds keep_alive_timeout{75'000};  // --keep-alive-timeout: between two requests
     std::chrono::milliseconds connect_timeout{5'000};      // --connect-timeout: to a target
     std::chrono::milliseconds head_timeout{60'000};        // first byte of a head to its end
-    std::chrono::milliseconds stall_timeout{
-        600'000};                                    // a transfer to or from a client that makes no progress
-    std::chrono::milliseconds drain_timeout{3'000};  // after SIGTERM, for requests in flight
+    std::chrono::milliseconds stall_timeout{600'000};      // the same for a transfer, where `timeout` is none
+    std::chrono::milliseconds drain_timeout{3'000};        // after SIGTERM, for requests in flight
     // --handover-timeout: after SIGUSR2, for connections that the successor does not have
     std::chrono::milliseconds handover_timeout{24 * 60 * 60 * 1000};
 
@@ -79,6 +79,9 @@ struct ProxyOptions {
     unsigned workers = 0;                     // --workers: event loops; 0 means one a core
     std::string pid_file;                     // --pid-file: removed at the end
     log::Level log_level = log::Level::info;  // --log-level
+
+    // How long a transfer may make no progress.
+    std::chrono::milliseconds stall_time() const { return timeout.count() > 0 ? timeout : stall_timeout; }
 };
 
 // Errors: OptionsErrc::invalid, whose message names the flag.

@@ -4,10 +4,10 @@
 #include "http/server.hpp"
 #include "obs/metrics.hpp"
 #include "proxy/control_api.hpp"
-#include "proxy/forward_head.hpp"
 #include "proxy/handover.hpp"
 #include "proxy/metrics.hpp"
 #include "proxy/pid_file.hpp"
+#include "proxy/redirect.hpp"
 #include "proxy/routes.hpp"
 #include "proxy/worker.hpp"
 
@@ -63,19 +63,6 @@ awaitable<http::Response> show_metrics(http::Request request) {
     auto response = http::Response::text(200, obs::render());
     response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
     co_return response;
-}
-
-// To the same place under https (hub-protocol §14.7). The framing law has seen to it that Host is a host.
-awaitable<http::Response> redirect_to_https(http::Request request, std::uint16_t port) {
-    std::string host = request.host();
-    const auto colon = host.rfind(':');
-    if (colon != std::string::npos && host.find(']', colon) == std::string::npos) host.resize(colon);
-    if (host.empty()) co_return http::Response::text(400, "The request names no host to go on to.\n");
-    if (port != 443) host += ":" + std::to_string(port);
-    RequestTarget target;
-    if (!split_target(request.target, target)) co_return http::Response::empty(400);
-    co_return http::Response::redirect(
-        "https://" + host + std::string(target.path) + std::string(target.query), 301);
 }
 
 // The parts of the process in the order they start; they end in reverse.
@@ -162,7 +149,7 @@ Result<void> Process::load_routes() {
 
 // The system's authorities are read when the first target wants them.
 Result<void> Process::open_tls() {
-    if (!options_.tls.pair.certificate.empty()) {
+    if (options_.tls.has_certificate()) {
         BERTH_TRY(certificate_, net::TlsCertificate::load(options_.tls));
     }
     if (!options_.api_tls.pair.certificate.empty()) {
@@ -249,7 +236,9 @@ Result<void> Process::open_redirect() {
         "https redirect",
         http::ServerLimits{},
         false,
-        [port](http::Request request) { return redirect_to_https(std::move(request), port); });
+        [port, webroot = options_.acme_webroot](http::Request request) {
+            return redirect_to_https(std::move(request), port, webroot);
+        });
     return boost::system::in_place_value;
 }
 
@@ -266,7 +255,7 @@ void Process::reload_certificates(bool only_changed) {
          {std::pair{certificate_.get(), &options_.tls},
           std::pair{api_certificate_.get(), &options_.api_tls}}) {
         if (certificate == nullptr || (only_changed && !certificate->changed())) continue;
-        reload(*certificate, files->pair.certificate);
+        reload(*certificate, files->pair.certificate.empty() ? files->folder : files->pair.certificate);
     }
 }
 

@@ -18,6 +18,7 @@ constexpr std::size_t kSmallBuffer = 4 * 1024;
 constexpr std::size_t kLargeBuffer = 64 * 1024;
 constexpr http::HeadLimits kLimits;
 constexpr std::chrono::milliseconds kLingerTime{2'000};
+constexpr std::chrono::milliseconds kHandshakeTime{10'000};
 constexpr std::string_view kHealthTarget = "/_chp_healthz";
 
 std::string_view without_port(std::string_view host) {
@@ -37,16 +38,36 @@ std::int64_t monotonic_milliseconds() {
 
 Session::Session(Worker& worker, Socket client, Arrival arrival)
     : worker_(worker),
-      client_(std::move(client)),
+      client_(std::move(client), std::move(arrival.tls)),
       client_address_(std::move(arrival.address)),
       transport_(arrival.transport),
       slot_(std::move(arrival.slot)),
-      client_in_(kSmallBuffer) {}
+      client_in_(kSmallBuffer) {
+    count_open(Side::client, 1);
+}
+
+Session::~Session() {
+    count_open(Side::client, -1);
+}
 
 void Session::start() {
     self_ = this;
-    set_no_delay(client_.native_handle());
+    set_no_delay(client_.native());
+    if (client_.is_tls()) {
+        state_ = State::handshake;
+        set_deadline(kHandshakeTime);
+        return client_.handshake(
+            [self = SessionPtr(this)](error_code failure) { self->on_handshake(failure); });
+    }
     set_deadline(worker_.options().head_timeout);
+    read_client();
+}
+
+void Session::on_handshake(error_code failure) {
+    if (state_ == State::closed) return;
+    if (failure) return abort();
+    state_ = State::head;
+    set_deadline(worker_.is_draining() ? kLingerTime : worker_.options().head_timeout);
     read_client();
 }
 
@@ -78,11 +99,15 @@ void Session::drain() {
 void Session::abort() {
     if (state_ == State::closed) return;
     const SessionPtr guard(this);
+    // The end of such a body is the end of the connection: an orderly one would make a part look like all.
+    const bool ends_by_close = response_.body.kind == http::BodyKind::until_close || dechunk_;
+    if (state_ == State::exchange && response_begun_ && !response_done_ && ends_by_close)
+        reset_at_close(client_.native());
+    if (state_ == State::head) client_.end();  // between two requests
     state_ = State::closed;
     drop_upstream();
     route_.reset();
-    error_code ignored;
-    client_.close(ignored);
+    client_.close();
     slot_.reset();
     unlink();
     self_.reset();
@@ -101,7 +126,7 @@ void Session::read_client() {
     const auto space = client_in_.space();
     if (space.size() == 0) return;
     client_reading_ = true;
-    client_.async_read_some(
+    client_.read(
         space, [self = SessionPtr(this), size = space.size()](error_code failure, std::size_t count) {
             self->last_read_filled_ = count == size;
             self->on_client_read(failure, count);
@@ -123,6 +148,7 @@ void Session::on_client_read(error_code failure, std::size_t count) {
         case State::lingering:
             client_in_.consume(client_in_.data().size());
             return read_client();
+        case State::handshake:
         case State::connecting:
         case State::fetching_page:
         case State::own_answer:
@@ -237,7 +263,7 @@ void Session::finish_exchange() {
     set_deadline(worker_.options().keep_alive_timeout);
     if (client_in_.empty()) return read_client();
     // The next request is here already; a fresh turn keeps a long pipeline from growing the stack.
-    asio::post(client_.get_executor(), [self = SessionPtr(this)] {
+    asio::post(client_.executor(), [self = SessionPtr(this)] {
         if (self->state_ == State::head) self->read_head();
     });
 }
@@ -250,7 +276,7 @@ void Session::linger() {
     release_kept();
     client_in_.consume(client_in_.data().size());
     if (client_ended_) return abort();
-    ::shutdown(client_.native_handle(), SHUT_WR);
+    client_.end();
     set_deadline(kLingerTime);
     read_client();
 }
@@ -292,7 +318,7 @@ void Session::answer(unsigned status, const ErrorPage& page) {
     to_client_.add(answer_head_);
     if (!is_head_) to_client_.add(answer_body_);
     response_done_ = true;
-    set_deadline(worker_.options().stall_timeout);
+    set_deadline(worker_.options().stall_time());
     if (flush_client()) finish_exchange();
 }
 

@@ -11,6 +11,7 @@
 #include "http/framing.hpp"
 #include "http/websocket_frames.hpp"
 #include "proxy/address_limit.hpp"
+#include "proxy/client_stream.hpp"
 #include "proxy/error_pages.hpp"
 #include "proxy/forward_head.hpp"
 #include "proxy/route_table.hpp"
@@ -39,6 +40,7 @@ struct Arrival {
     std::string address;  // "" over a Unix socket
     Transport transport = Transport::plain;
     AddressLimit::SlotPtr slot;
+    std::shared_ptr<net::TlsContext> tls;  // what TLS is spoken with; null: none
 };
 
 // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, and deleted as what it is
@@ -47,6 +49,8 @@ class Session final : public boost::intrusive_ref_counter<Session, boost::thread
                       private UpstreamUser {
 public:
     Session(Worker& worker, Socket client, Arrival arrival);
+    Session(const Session&) = delete;
+    ~Session();
 
     void start();
     void sweep(std::int64_t now);  // the worker asks now and then whether a deadline has passed
@@ -57,9 +61,20 @@ public:
     void on_error_page(unsigned status, std::optional<ErrorPage> page);
 
 private:
-    enum class State { head, connecting, exchange, fetching_page, own_answer, tunnel, lingering, closed };
+    enum class State {
+        handshake,
+        head,
+        connecting,
+        exchange,
+        fetching_page,
+        own_answer,
+        tunnel,
+        lingering,
+        closed
+    };
 
     // session.cpp
+    void on_handshake(error_code failure);
     void read_client();
     void on_client_read(error_code failure, std::size_t count);
     void client_ended(error_code failure);
@@ -104,7 +119,7 @@ private:
 
     Worker& worker_;
     SessionPtr self_;  // from start() to abort(): an open session owns itself
-    Socket client_;
+    ClientStream client_;
     const std::string client_address_;
     const Transport transport_;
     AddressLimit::SlotPtr slot_;

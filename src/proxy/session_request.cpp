@@ -59,7 +59,7 @@ void Session::send_request() {
     }
     fill_request();
     if (state_ != State::exchange) return;  // the first bytes of its body were refused
-    set_deadline(request_done_ ? worker_.options().proxy_timeout : worker_.options().stall_timeout);
+    set_deadline(request_done_ ? worker_.options().proxy_timeout : worker_.options().stall_time());
     if (flush_request()) {
         upstream_->read();
         return pump_request();
@@ -72,7 +72,7 @@ void Session::pump_request() {
     while (!request_writing_ && !request_broken_ && fill_request()) {
         if (!flush_request()) break;
         const auto& options = worker_.options();
-        set_deadline(request_done_ ? options.proxy_timeout : options.stall_timeout);
+        set_deadline(request_done_ ? options.proxy_timeout : options.stall_time());
     }
     read_client();
 }

@@ -74,7 +74,7 @@ void Session::begin_response() {
     response_done_ = kind == http::BodyKind::none || (kind == http::BodyKind::length && response_left_ == 0);
     if (kind == http::BodyKind::chunked) response_chunks_ = {};
     if (!fill_response()) return;
-    set_deadline(worker_.options().stall_timeout);
+    set_deadline(worker_.options().stall_time());
     if (flush_client()) pump_response();
 }
 
@@ -120,7 +120,7 @@ void Session::pump_response() {
         if (upstream_->in.empty()) {
             if (!upstream_ended_) {
                 const auto& options = worker_.options();
-                set_deadline(request_done_ ? options.timeout : options.stall_timeout);
+                set_deadline(request_done_ ? options.timeout : options.stall_time());
                 return upstream_->read();
             }
             if (response_.body.kind != http::BodyKind::until_close) return upstream_failed("it closed early");
@@ -133,7 +133,7 @@ void Session::pump_response() {
 // Sends what to_client_ holds; true when all of it went. Else on_client_writable() goes on, or the session is
 // over.
 bool Session::flush_client() {
-    switch (to_client_.send(client_.native_handle())) {
+    switch (client_.send(to_client_)) {
         case Sent::all:
             if (upstream_) upstream_->in.consume(response_in_flight_);
             response_in_flight_ = 0;
@@ -145,11 +145,8 @@ bool Session::flush_client() {
             break;
     }
     client_writing_ = true;
-    if (state_ != State::tunnel)
-        set_deadline(
-            worker_.options().timeout.count() > 0 ? worker_.options().timeout
-                                                  : worker_.options().stall_timeout);
-    client_.async_wait(Socket::wait_write, [self = SessionPtr(this)](error_code failure) {
+    if (state_ != State::tunnel) set_deadline(worker_.options().stall_time());
+    client_.wait_writable([self = SessionPtr(this)](error_code failure) {
         self->client_writing_ = false;
         if (self->state_ == State::closed) return;
         if (failure) return self->abort();

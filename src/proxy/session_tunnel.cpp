@@ -18,7 +18,7 @@ void Session::begin_tunnel() {
     response_begun_ = true;
     count_answer(response_.status);
     set_deadline(std::chrono::milliseconds{0});
-    set_keep_alive(client_.native_handle());
+    set_keep_alive(client_.native());
     set_keep_alive(upstream_->native());
     to_client_.clear();
     ResponseForward how;
@@ -64,12 +64,10 @@ void Session::say_goodbye() {
     if (upstream_ended_ || client_writing_ || !frames_.between_frames()) return abort();
     upstream_ended_ = true;  // nothing may follow a Close frame
     ::shutdown(upstream_->native(), SHUT_RDWR);
-    (void)::send(
-        client_.native_handle(),
-        http::kGoingAway.data(),
-        http::kGoingAway.size(),
-        MSG_DONTWAIT | MSG_NOSIGNAL);
-    ::shutdown(client_.native_handle(), SHUT_WR);
+    Slices goodbye;
+    goodbye.add(http::kGoingAway);
+    (void)client_.send(goodbye);
+    client_.end();
 }
 
 void Session::close_when_both_ended() {
@@ -77,7 +75,7 @@ void Session::close_when_both_ended() {
     const bool down_done = upstream_ended_ && !client_writing_ && upstream_->in.empty();
     if ((up_done || request_broken_) && down_done) return abort();
     if (up_done) ::shutdown(upstream_->native(), SHUT_WR);
-    if (down_done) ::shutdown(client_.native_handle(), SHUT_WR);
+    if (down_done) client_.end();
     if (deadline_ == 0) set_deadline(kHalfOpenTime);
 }
 

@@ -46,17 +46,41 @@ Sent Slices::send(int socket) {
             if (errno == EINTR) continue;
             return errno == EAGAIN || errno == EWOULDBLOCK ? Sent::some : Sent::failed;
         }
-        while (sent > 0) {
-            auto& slice = slices_[first_];
-            const auto taken = std::min(static_cast<std::size_t>(sent), slice.iov_len);
-            slice.iov_base = static_cast<char*>(slice.iov_base) + taken;
-            slice.iov_len -= taken;
-            sent -= static_cast<ssize_t>(taken);
-            if (slice.iov_len == 0) ++first_;
-        }
+        consume(static_cast<std::size_t>(sent));
     }
     clear();
     return Sent::all;
+}
+
+void Slices::consume(std::size_t count) {
+    while (count > 0) {
+        auto& slice = slices_[first_];
+        const auto taken = std::min(count, slice.iov_len);
+        slice.iov_base = static_cast<char*>(slice.iov_base) + taken;
+        slice.iov_len -= taken;
+        count -= taken;
+        if (slice.iov_len == 0) ++first_;
+    }
+}
+
+std::size_t Slices::size() const {
+    std::size_t bytes = 0;
+    for (std::size_t i = first_; i < count_; ++i)
+        bytes += slices_[i].iov_len;
+    return bytes;
+}
+
+std::string_view Slices::front(asio::mutable_buffer together) const {
+    const auto& one = slices_[first_];
+    if (first_ + 1 == count_ || one.iov_len >= together.size())
+        return {static_cast<const char*>(one.iov_base), std::min(one.iov_len, together.size())};
+    auto* const begin = static_cast<char*>(together.data());
+    for (std::size_t i = first_; i < count_ && together.size() > 0; ++i) {
+        const auto taken = std::min(slices_[i].iov_len, together.size());
+        std::memcpy(together.data(), slices_[i].iov_base, taken);
+        together += taken;
+    }
+    return {begin, static_cast<std::size_t>(static_cast<char*>(together.data()) - begin)};
 }
 
 void set_no_delay(int socket) {
@@ -74,6 +98,11 @@ void set_keep_alive(int socket) {
     (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
     (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
     (void)::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+void reset_at_close(int socket) {
+    const linger at_once{1, 0};
+    (void)::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 bool is_quiet(int socket) {

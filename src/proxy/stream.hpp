@@ -53,9 +53,14 @@ class Slices {
 public:
     void add(std::string_view slice);
     bool empty() const { return first_ == count_; }
+    std::size_t size() const;  // bytes left
     void clear() { first_ = count_ = 0; }
     // Sends what the kernel takes now. some: wait until the socket is writable and call again.
     Sent send(int socket);
+    // For who sends by other means: what comes first, at most as much as fits `together`, where small slices
+    // are put beside each other; and that so much of it has gone.
+    std::string_view front(asio::mutable_buffer together) const;
+    void consume(std::size_t count);
 
 private:
     static constexpr std::size_t kMost = 8;
@@ -66,6 +71,7 @@ private:
 
 void set_no_delay(int socket);
 void set_keep_alive(int socket);  // a peer that vanished is noticed in about two minutes
+void reset_at_close(int socket);  // the peer sees a broken connection, and not an end
 // True when the peer has neither closed nor sent anything: an idle connection that can be used.
 bool is_quiet(int socket);
 

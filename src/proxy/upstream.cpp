@@ -1,5 +1,7 @@
 #include "proxy/upstream.hpp"
 
+#include "proxy/metrics.hpp"
+
 #include <boost/asio/local/stream_protocol.hpp>
 
 #include <sys/socket.h>
@@ -18,7 +20,13 @@ using Endpoint = asio::generic::stream_protocol::endpoint;
 }  // namespace
 
 Upstream::Upstream(const Loop& loop, UpstreamPool& pool, std::string target_name)
-    : socket(loop), in(kSmallBuffer), name(std::move(target_name)), pool_(pool) {}
+    : socket(loop), in(kSmallBuffer), name(std::move(target_name)), pool_(pool) {
+    count_open(Side::target, 1);
+}
+
+Upstream::~Upstream() {
+    count_open(Side::target, -1);
+}
 
 void Upstream::connect(const Target& target) {
     if (target.is_unix()) {

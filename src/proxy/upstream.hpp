@@ -37,6 +37,8 @@ class UpstreamPool;
 class Upstream : public boost::intrusive_ref_counter<Upstream, boost::thread_unsafe_counter> {
 public:
     Upstream(const Loop& loop, UpstreamPool& pool, std::string name);
+    Upstream(const Upstream&) = delete;
+    ~Upstream();
 
     void connect(const Target& target);  // ends in on_upstream_connected
     void read();                         // ends in on_upstream_read; does nothing while a read is pending

@@ -167,17 +167,12 @@ void Worker::admit(net::Socket client, Worker& taker) {
     auto address = net::peer_address(client);
     const auto slot = limit_.take(address);
     if (!slot) return refuse(std::move(client), address);
-    if (certificate_ != nullptr) {
-        auto take = [&taker, arrival = Arrival{std::move(address), Transport::tls, *slot}](int plain) {
-            taker.adopt(plain, arrival);
-        };
-        auto relay = net::terminate_tls(certificate_->current(), std::move(client), std::move(take));
-        tasks_.spawn("tls", OnStop::drain, std::move(relay));
-        return;
-    }
     error_code failure;
     const int socket = client.release(failure);
-    if (!failure) taker.adopt(socket, {std::move(address), Transport::plain, *slot});
+    if (failure) return;
+    if (certificate_ == nullptr)
+        return taker.adopt(socket, {std::move(address), Transport::plain, *slot, nullptr});
+    taker.adopt(socket, {std::move(address), Transport::tls, *slot, certificate_->current()});
 }
 
 // Answered at once, before anything is read: a client that waits for its turn would hold what is scarce. Who
