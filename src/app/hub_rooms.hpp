@@ -10,6 +10,7 @@
 #include "gpu/agent_client.hpp"
 #include "gpu/device_rows.hpp"
 #include "hub/cull.hpp"
+#include "hub/edge_cache.hpp"
 #include "hub/reconcile.hpp"
 
 #include <optional>
@@ -48,6 +49,7 @@ struct HubProcess::Rooms {
     std::optional<hub::Servers> servers;
     std::optional<hub::Routes> routes;
     std::optional<hub::Context> context;
+    std::optional<hub::EdgeCache> edge;
     std::optional<hub::Reaper> reaper;
     std::optional<hub::StartServer> start;
     std::optional<hub::StopServer> stop;
@@ -78,6 +80,7 @@ struct HubProcess::Rooms {
     void build_use_cases();
     void start_background();
     awaitable<> open_backend();
+    void read_images();
     awaitable<> check_routes();
     awaitable<> housekeeping();
     awaitable<> follow_clock(std::chrono::microseconds moved);

@@ -11,8 +11,9 @@ void declare_metrics();  // so that a counter of refusals is shown before the fi
 void count_web_request();
 void count_refused_connection();  // over --max-connections-per-address
 void count_websocket();
-void count_answer(unsigned status);      // what a client was answered, by the target or by us
-void count_api_answer(unsigned status);  // of the REST API
+void count_answer(unsigned status);       // what a client was answered, by the target or by us
+void count_edge_answer(unsigned status);  // of those, from the edge cache: 200 or 304
+void count_api_answer(unsigned status);   // of the REST API
 void count_route_call(RouteCall call);
 
 }  // namespace berth::proxy
