@@ -5,6 +5,7 @@
 #include "obs/log.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -215,14 +216,8 @@ std::vector<std::string> EdgeFiles::first_files() const {
 
 EdgeFilesPtr EdgeShelf::get(const std::string& folder) {
     if (most_ == 0) return nullptr;
-    std::size_t used = 0;
-    std::erase_if(loaded_, [](const auto& each) { return each.second.expired(); });
-    for (const auto& [name, files] : loaded_) {
-        const auto held = files.lock();
-        if (held && name == folder) return held;
-        if (held) used += held->bytes();
-    }
-    auto files = EdgeFiles::load(folder, used < most_ ? most_ - used : 0);
+    if (const auto held = loaded_.find(folder); held != loaded_.end()) return held->second;
+    auto files = EdgeFiles::load(folder, make_room(folder));
     if (!files) {
         log::warn("edge.not_used", {{"why", files.error().message}});
         return nullptr;
@@ -230,6 +225,21 @@ EdgeFilesPtr EdgeShelf::get(const std::string& folder) {
     log::info("edge.loaded", {{"folder", folder}, {"files", (*files)->size()}, {"bytes", (*files)->bytes()}});
     loaded_[folder] = *files;
     return *files;
+}
+
+// The bytes that are free, after images that no route names went to make that enough.
+std::size_t EdgeShelf::make_room(const std::string& folder) {
+    std::error_code unknown;  // then loading fails and says why
+    const auto wanted = std::filesystem::file_size(folder + "/pack", unknown);
+    std::size_t used = 0;
+    for (const auto& [name, files] : loaded_)
+        used += files->bytes();
+    for (auto each = loaded_.begin(); !unknown && each != loaded_.end() && used + wanted > most_;) {
+        const bool in_use = each->second.use_count() > 1;
+        if (!in_use) used -= each->second->bytes();
+        each = in_use ? std::next(each) : loaded_.erase(each);
+    }
+    return most_ - std::min(most_, used);
 }
 
 }  // namespace berth::proxy

@@ -67,7 +67,8 @@ private:
 };
 using EdgeFilesPtr = std::shared_ptr<const EdgeFiles>;
 
-// The images in use, each in memory once, all together within a bound. Control thread only.
+// Images in memory, each once, all together within a bound. One that no route names stays until the room is
+// needed: its next server is started soon, and what was learned of it is kept. Control thread only.
 class EdgeShelf {
 public:
     void allow(std::size_t most_bytes) { most_ = most_bytes; }
@@ -75,8 +76,10 @@ public:
     EdgeFilesPtr get(const std::string& folder);
 
 private:
+    std::size_t make_room(const std::string& folder);
+
     std::size_t most_ = 0;
-    std::map<std::string, std::weak_ptr<const EdgeFiles>, std::less<>> loaded_;
+    std::map<std::string, EdgeFilesPtr, std::less<>> loaded_;
 };
 
 }  // namespace berth::proxy

@@ -121,7 +121,8 @@ TEST_F(EdgeFilesTest, RevalidatesByTagAndAnswersHeadWithTheLength) {
     const auto same = answered(br + "If-None-Match: \"x\", W/\"aa-br\"\r\n");
     EXPECT_TRUE(same.starts_with("HTTP/1.1 304 Not Modified\r\n")) << same;
     EXPECT_NE(same.find("Vary: Accept-Encoding"), std::string::npos);
-    EXPECT_EQ(same.find("Content-"), same.find("Content-Security-Policy")) << same;
+    for (const auto* none : {"Content-Type:", "Content-Length:", "Content-Encoding:"})
+        EXPECT_EQ(same.find(none), std::string::npos) << same;
     EXPECT_TRUE(answered(br + "If-None-Match: \"aa-gzip\"\r\n").starts_with("HTTP/1.1 200"))
         << "another coding";
     EXPECT_NE(answered(br, kMain, "", "HEAD").find("Content-Length: 9\r\n"), std::string::npos);
@@ -188,6 +189,10 @@ TEST_F(EdgeFilesTest, ARouteHasThemOnlyWhenAllowedAndImagesAreHeldOnce) {
     const auto first = routes.table()->find("/user/ann")->edge;
     ASSERT_TRUE(first);
     EXPECT_EQ(first, routes.table()->find("/user/bob")->edge);
+    for (const auto* user : {"/user/ann", "/user/bob"})
+        EXPECT_TRUE(routes.remove(user));
+    ASSERT_TRUE(routes.put("/user/ann", data));
+    EXPECT_EQ(first, routes.table()->find("/user/ann")->edge) << "kept for the next server";
     ASSERT_TRUE(routes.put("/user/eve", {{"target", "http://h:1"}, {"edge", folder + "x"}}));
     EXPECT_FALSE(routes.table()->find("/user/eve")->edge) << "and the server is routed all the same";
 }
