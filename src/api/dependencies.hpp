@@ -11,6 +11,7 @@
 #include "gpu/leases.hpp"
 #include "hub/activity.hpp"
 #include "hub/cull.hpp"
+#include "hub/edge_cache.hpp"
 #include "hub/routes.hpp"
 #include "hub/server_records.hpp"
 #include "hub/servers.hpp"
@@ -42,6 +43,7 @@ struct Dependencies {
     identity::OAuthProvider& oauth;
     gate::Gate& gate;
     hub::Servers& servers;
+    hub::EdgeCache& edge;
     hub::StartServer& start;
     hub::StopServer& stop;
     hub::ServerRecords& records;

@@ -34,6 +34,14 @@ http::Response consent_page(
     return html(200, web::authorize_page(page_context(hub, call), model));
 }
 
+// The notebook server whose client it is, if it is one's.
+std::optional<ServerKey> server_of_client(const Dependencies& hub, const std::string& client_id) {
+    const auto* client = hub.directory.find_client(client_id);
+    if (client == nullptr || !client->server) return std::nullopt;
+    const auto server = hub.servers.find(*client->server);
+    return server ? std::optional(server->key) : std::nullopt;
+}
+
 Error not_signed_in() {
     return {access::AccessErrc::not_authenticated, "Missing or invalid credentials."};
 }
@@ -51,13 +59,18 @@ awaitable<Result<http::Response>> authorize(
         co_return http::Response::redirect(std::move(error->location));
     }
     auto authorization = std::get<identity::Authorization>(std::move(outcome));
+    const auto server = server_of_client(hub, authorization.client_id);
     if (authorization.needs_confirmation && !consented) co_return consent_page(hub, call, authorization);
     identity::Audit audit = audit_of(call, "oauth.code", "");
     BERTH_CO_TRY(
         auto location,
         co_await hub.oauth.issue_code(
             std::move(authorization), visitor->id(), call.visit.session_id, call.now, std::move(audit)));
-    co_return http::Response::redirect(std::move(location));
+    auto response = http::Response::redirect(std::move(location));
+    const access::AccessCheck access(hub.directory);
+    if (server && access.allows(call.who(), "access:servers", access::Target::of(*server)))
+        give_pass(hub, call, *server, response);
+    co_return response;
 }
 
 }  // namespace

@@ -29,6 +29,27 @@ web::PageContext page_context(const Dependencies& hub, const Call& call) {
     return context;
 }
 
+void give_pass(const Dependencies& hub, const Call& call, const ServerKey& key, http::Response& response) {
+    auto pass = hub.edge.pass_for(key, call.now);
+    if (!pass) return;
+    hub.gate.set_pass(
+        call.request,
+        response,
+        proxy::kEdgeCookie,
+        std::move(pass->value),
+        std::move(pass->path),
+        pass->seconds);
+}
+
+// Those for other people's servers end by themselves: the browser does not say for which it holds one.
+void take_passes(const Dependencies& hub, const Call& call, const UserName& user, http::Response& response) {
+    for (const auto& server : hub.servers.of_user(user)) {
+        auto pass = hub.edge.pass_for(server->key, call.now);
+        if (!pass) return;
+        hub.gate.set_pass(call.request, response, proxy::kEdgeCookie, "", std::move(pass->path), 0);
+    }
+}
+
 http::Response html(unsigned status, std::string page) {
     return http::Response::html(status, std::move(page));
 }

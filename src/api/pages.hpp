@@ -24,6 +24,10 @@ std::string next_or(const Dependencies& hub, const Call& call, std::string fallb
 std::string landing_url(const Dependencies& hub, const UserName& user);
 // Path of the server's own pages: "ann" or "ann/gpu", escaped.
 std::string server_path(const ServerKey& key);
+// Lets the browser have the files of the server's image from the proxy (hub/edge_cache.hpp). Only for who was
+// found to have access to the server.
+void give_pass(const Dependencies& hub, const Call& call, const ServerKey& key, http::Response& response);
+void take_passes(const Dependencies& hub, const Call& call, const UserName& user, http::Response& response);
 
 // A new browser session for `user`: its cookies in `response`, its row committed. The one that this browser
 // had before ends, with the tokens issued in it, whoever's it was: no sign-out would reach it any more.

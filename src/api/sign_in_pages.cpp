@@ -115,6 +115,7 @@ awaitable<Result<http::Response>> get_logout(Dependencies& hub, Call& call) {
     }
     http::Response response = http::Response::redirect(hub_path(hub) + "login");
     hub.gate.clear_cookies(call.request, response);
+    if (call.who().user) take_passes(hub, call, UserName(call.who().name), response);
     call.visit = gate::Visit{};
     const double took = obs::seconds_since(begin);
     obs::jupyterhub::logout_duration().plain().observe(took);

@@ -4,6 +4,7 @@
 #include "api/pages.hpp"
 #include "base/text.hpp"
 #include "identity/names.hpp"
+#include "spawn/environment.hpp"
 
 #include <algorithm>
 
@@ -143,6 +144,15 @@ std::optional<http::Response> already_there(const Dependencies& hub, const Call&
         pending_url(hub, key) + (valid ? "?next=" + url_escape_query(*valid) : ""));
 }
 
+awaitable<json::array> files_to_prefetch(Dependencies& hub, const ServerKey& key) {
+    json::array urls;
+    const auto prefix = spawn::service_prefix(hub.options.base_path(), key);
+    const auto files = co_await hub.edge.first_files(key);
+    for (const auto& each : files)
+        urls.emplace_back(prefix + each);
+    co_return urls;
+}
+
 }  // namespace
 
 awaitable<Result<http::Response>> get_spawn(Dependencies& hub, Call& call) {
@@ -195,7 +205,12 @@ awaitable<Result<http::Response>> get_spawn_pending(Dependencies& hub, Call& cal
         {"next", valid.value_or("")},
         {"progress_url", progress},
         {"display_name", server->row.display_name}};
-    co_return html(200, web::app_page(page_context(hub, call), "spawn-pending", std::move(data)));
+    const access::AccessCheck access(hub.directory);
+    const bool may_open = access.allows(call.who(), "access:servers", access::Target::of(key));
+    if (may_open) data["prefetch"] = co_await files_to_prefetch(hub, key);
+    auto response = html(200, web::app_page(page_context(hub, call), "spawn-pending", std::move(data)));
+    if (may_open) give_pass(hub, call, key, response);
+    co_return response;
 }
 
 }  // namespace berth::api

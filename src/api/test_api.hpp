@@ -71,6 +71,7 @@ struct TestApi : hub::test::TestHub {
         users.emplace(*context, *stop);
         activity.emplace(*context);
         culler.emplace(*context, *activity, *stop, *gpus);
+        edge.emplace(*context, pool, Secret("token"));
         facade.emplace(*inventory, *leases, *ids, std::chrono::seconds(60));
         dependencies.emplace(Dependencies{
             options,
@@ -82,6 +83,7 @@ struct TestApi : hub::test::TestHub {
             *oauth,
             *gate,
             *servers,
+            *edge,
             *start,
             *stop,
             *records,
@@ -167,6 +169,7 @@ struct TestApi : hub::test::TestHub {
     std::optional<hub::Activity> activity;
     std::optional<hub::Culler> culler;
     std::optional<gpu::AllocatorFacade> facade;
+    std::optional<hub::EdgeCache> edge;
     std::optional<Dependencies> dependencies;
     std::optional<HubApi> api;
     http::Handler handle;

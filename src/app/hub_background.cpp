@@ -73,8 +73,16 @@ awaitable<> HubProcess::Rooms::open_backend() {
     const auto port = behind_proxy->local().port;
     context->api_url = "http://" + address + ":" + std::to_string(port) + options.base_path() + "hub/api";
     log::info("backend.ready", {{"spawner", options.spawn.spawner}, {"api_url", context->api_url}});
+    read_images();
     work.spawn("watch", OnStop::cancel, reconcile->watch());
     co_await reconcile->run();
+}
+
+// So that the first who starts from an image finds its files there.
+void HubProcess::Rooms::read_images() {
+    edge->prepare(options.docker.image);
+    for (const auto& profile : options.profiles)
+        edge->prepare(profile.image);
 }
 
 // The address on which servers reach the hub, and there only its API, when the hub's own does not cover it.

@@ -146,6 +146,8 @@ void HubProcess::Rooms::build_use_cases() {
         *routes,
         instance,
         ""});
+    edge.emplace(*context, pool, Secret(proxy_token));
+    context->edge = &*edge;
     reaper.emplace(*context);
     gpus.emplace(*context);
     start.emplace(*context, *reaper, *gpus);
@@ -159,10 +161,10 @@ void HubProcess::Rooms::build_use_cases() {
         wish = wanted;
         shutdown.request();
     };
-    dependencies.emplace(api::Dependencies{options, *store,    *ids,           pool,     *directory, *sign_in,
-                                           *oauth,  *gate,     *servers,       *start,   *stop,      *records,
-                                           *users,  *activity, *culler,        *routes,  *inventory, *leases,
-                                           *facade, *spawner,  administrators, shut_down});
+    dependencies.emplace(api::Dependencies{
+        options,  *store,     *ids,    pool,    *directory, *sign_in,       *oauth,    *gate,
+        *servers, *edge,      *start,  *stop,   *records,   *users,         *activity, *culler,
+        *routes,  *inventory, *leases, *facade, *spawner,   administrators, shut_down});
     api.emplace(*dependencies);
 }
 
@@ -262,11 +264,16 @@ awaitable<Result<void>> HubProcess::Rooms::open_proxy() {
     wanted.error_target = target + options.base_path() + "hub/error";
     wanted.token = Secret(proxy_token);
     wanted.log_level = options.log.level;
+    wanted.edge_cache_bytes =
+        options.edge_cache.enabled ? options.edge_cache.max_bytes.value_or(Bytes{}).count : 0;
     proxy.emplace(std::move(wanted));
     BERTH_CO_CHECK(co_await proxy->ensure(executor, Deadline::in(10s)));
     for (const auto& server : servers->all()) {
-        if (server->ready() && !server->unreachable())
-            routes->want(hub::route_of(*server, server->row.target_url, options.base_path()));
+        if (server->ready() && !server->unreachable()) {
+            auto route = hub::route_of(*server, server->row.target_url, options.base_path());
+            edge->mark(route, *server);
+            routes->want(std::move(route));
+        }
     }
     for (const auto* service : directory->services()) {
         if (!service->url.empty())

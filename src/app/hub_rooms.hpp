@@ -10,6 +10,7 @@
 #include "gpu/agent_client.hpp"
 #include "gpu/device_rows.hpp"
 #include "hub/cull.hpp"
+#include "hub/edge_cache.hpp"
 #include "hub/reconcile.hpp"
 
 #include <optional>
@@ -48,6 +49,7 @@ struct HubProcess::Rooms {
     std::optional<hub::Servers> servers;
     std::optional<hub::Routes> routes;
     std::optional<hub::Context> context;
+    std::optional<hub::EdgeCache> edge;
     std::optional<hub::Reaper> reaper;
     std::optional<hub::GpuQueue> gpus;
     std::optional<hub::StartServer> start;
@@ -80,6 +82,7 @@ struct HubProcess::Rooms {
     awaitable<Result<void>> restore_gpu_queue(const store::Snapshot& snapshot);
     void start_background();
     awaitable<> open_backend();
+    void read_images();
     awaitable<> check_routes();
     awaitable<> housekeeping();
     awaitable<> follow_clock(std::chrono::microseconds moved);

@@ -60,6 +60,11 @@ void bind_listeners(CLI::App& app, proxy::ProxyOptions& options, Raw& raw) {
            options.max_connections_per_address,
            "Connections that one client address (IPv6: one /64) may have open; more get 429 (0: any number)")
         ->capture_default_str();
+    app.add_option(
+           "--edge-cache-bytes",
+           options.edge_cache_bytes,
+           "Most bytes of images' static files that are kept in memory (0: none)")
+        ->capture_default_str();
     app.add_option("--workers", options.workers, "Event loops (0: one a core)")->capture_default_str();
     app.add_option("--pid-file", options.pid_file, "Write our pid here; removed at the end");
     app.add_option("--log-level", raw.log_level, "debug, info, warn or error")->capture_default_str();

@@ -184,6 +184,7 @@ Result<int> ProxyProcess::start() {
             "Cannot write " + log_path + ". Give the user of the hub write access to state_dir."};
     auto words = arguments();
     words.insert(words.end(), {"--log-level", options_.log_level, "--log-file", log_path});
+    words.insert(words.end(), {"--edge-cache-bytes", std::to_string(options_.edge_cache_bytes)});
     std::vector<std::string> settings = {"CONFIGPROXY_AUTH_TOKEN=" + options_.token.reveal()};
     if (!options_.tls.passphrase.empty())
         settings.push_back("CONFIGPROXY_SSL_KEY_PASSPHRASE=" + options_.tls.passphrase);

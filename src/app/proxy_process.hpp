@@ -31,6 +31,7 @@ struct ProxyProcessOptions {
     std::string error_target;
     Secret token;
     std::string log_level;
+    std::uint64_t edge_cache_bytes = 0;
 };
 
 class ProxyProcess {

@@ -381,6 +381,18 @@ void describe_admin(Visitor& v, AdminOptions& o) {
         &o.group);
 }
 
+void describe_edge_cache(Visitor& v, EdgeCacheOptions& o) {
+    v.field(
+        {"enabled",
+         "Take the files out of the notebook image, so that pages open faster, also while the container "
+         "boots. For servers in containers only."},
+        &o.enabled);
+    v.field(
+        {"max_bytes",
+         "Most that the compressed files of all images may take, on disk and in the proxy's memory."},
+        &o.max_bytes);
+}
+
 void describe_log(Visitor& v, LogOptions& o) {
     v.field(
         {.key = "level",
@@ -472,6 +484,9 @@ void describe(Visitor& v, Options& o) {
         {"roles", "Named sets of scopes and who holds them.", "JupyterHub.load_roles"},
         o.roles,
         describe_role);
+    v.section(
+        {"edge_cache", "JupyterLab's own files, answered by the proxy in the notebook server's place."},
+        [&o](Visitor& i) { describe_edge_cache(i, o.edge_cache); });
     v.section({"admin", "Administration on this machine, without a token."}, [&o](Visitor& i) {
         describe_admin(i, o.admin);
     });

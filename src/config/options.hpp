@@ -208,6 +208,12 @@ struct CullOptions {
     std::vector<CullRule> rules;
 };
 
+// Static files of notebook images that the proxy answers in a server's place (hub/edge_cache.hpp).
+struct EdgeCacheOptions {
+    bool enabled = true;
+    std::optional<Bytes> max_bytes = Bytes{128ULL << 20};  // of all images together, as compressed
+};
+
 struct AdminOptions {
     std::string socket;  // of `berth user`, `berth server`, …; "" = state_dir/admin.sock
     std::string group;   // whose members may use it besides root and the hub's own account; "" = nobody
@@ -241,6 +247,7 @@ struct Options {
     GpuOptions gpu;
     std::vector<Profile> profiles;  // empty: made from docker.image and the devices (hub/profiles.hpp)
     CullOptions cull;
+    EdgeCacheOptions edge_cache;
     std::map<std::string, std::vector<std::string>> groups;  // group -> users, made at start
     std::vector<ServiceOptions> services;
     std::vector<RoleOptions> roles;

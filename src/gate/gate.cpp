@@ -252,6 +252,18 @@ void Gate::sign_in(
     set_cookie(response, xsrf_cookie(visit.xsrf_token, hub_path_), request);
 }
 
+void Gate::set_pass(
+    const http::Request& request,
+    http::Response& response,
+    std::string_view name,
+    std::string value,
+    std::string path,
+    std::int64_t seconds) const {
+    auto cookie = cookie_of(name, std::move(value), std::move(path));
+    cookie.max_age_seconds = seconds;
+    set_cookie(response, std::move(cookie), request);
+}
+
 void Gate::clear_cookies(const http::Request& request, http::Response& response) const {
     set_cookie(response, cleared(kSessionCookie, base_path_), request);
     set_cookie(response, cleared(kLoginCookie, hub_path_), request);

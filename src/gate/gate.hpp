@@ -65,6 +65,15 @@ public:
     // Clears everything the hub has set (§6.7).
     void clear_cookies(const http::Request& request, http::Response& response) const;
 
+    // A cookie of a value made elsewhere, which no script reads, below `path`; 0 seconds take it away.
+    void set_pass(
+        const http::Request& request,
+        http::Response& response,
+        std::string_view name,
+        std::string value,
+        std::string path,
+        std::int64_t seconds) const;
+
     // A `next` that leads to this hub and nowhere else, or nothing.
     std::optional<std::string> valid_next(const http::Request& request, std::string_view next) const;
     // "https" when the browser's connection, as far as it is known, is.

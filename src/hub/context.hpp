@@ -15,6 +15,8 @@
 
 namespace berth::hub {
 
+class EdgeCache;
+
 struct Context {
     TaskScope& scope;  // attempts, reaping, watching
     const config::Options& options;
@@ -28,6 +30,7 @@ struct Context {
     Routes& routes;
     std::string instance;  // names this hub's objects at the backend
     std::string api_url;   // the hub's API as servers reach it: "http://172.20.0.1:8081/hub/api"
+    EdgeCache* edge = nullptr;  // none in tests of other things
 };
 
 }  // namespace berth::hub

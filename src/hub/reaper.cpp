@@ -2,6 +2,7 @@
 
 #include "async/back_off.hpp"
 #include "base/assert.hpp"
+#include "hub/edge_cache.hpp"
 #include "identity/server_credentials.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
@@ -66,6 +67,7 @@ Route route_of(const Server& server, std::string target_url, std::string_view ba
 
 awaitable<> lead_to(Context& context, std::shared_ptr<Server> server, std::string target_url) {
     Route route = route_of(*server, std::move(target_url), context.options.base_path());
+    if (context.edge != nullptr) context.edge->mark(route, *server);
     const auto routed = co_await context.routes.put(std::move(route), Deadline::in(5s));
     if (!routed)
         log::warn("route.delayed", {{"server", server->key.full_name()}, {"detail", routed.error().detail}});

@@ -30,6 +30,11 @@ json::object body_of(const Route& route) {
     return body;
 }
 
+// Of a route that is present: when this is the same, it need not be sent again.
+std::string what_matters(const json::object& data, std::string target) {
+    return target.append(" ").append(string_at(data, "edge").value_or(""));
+}
+
 bool is_server(const Route& route) {
     return route.data.contains("user");
 }
@@ -163,14 +168,15 @@ awaitable<Result<void>> Routes::check(Deadline deadline) {
         if (data == nullptr || !bool_at(*data, "jupyterhub").value_or(false)) continue;
         const std::string spec = routespec_of(key);
         if (wanted_.contains(spec))
-            present[spec] = string_at(*data, "target").value_or("");
+            present[spec] = what_matters(*data, string_at(*data, "target").value_or(""));
         else
             unwanted.push_back(spec);
     }
     std::vector<Route> missing;
     for (const auto& [spec, route] : wanted_) {
         const auto it = present.find(spec);
-        if (it == present.end() || it->second != route.target) missing.push_back(route);
+        if (it == present.end() || it->second != what_matters(route.data, route.target))
+            missing.push_back(route);
     }
     for (auto& spec : unwanted) {
         if (wanted_.contains(spec)) continue;  // wanted again while we waited
@@ -183,6 +189,23 @@ awaitable<Result<void>> Routes::check(Deadline deadline) {
         BERTH_CO_CHECK(co_await post(route, deadline));
     }
     co_return Result<void>{};
+}
+
+awaitable<Result<std::vector<std::string>>> Routes::first_files(std::string routespec, Deadline deadline) {
+    http::ClientRequest request;
+    request.target = "/api/edge" + routespec;
+    request.headers = headers();
+    auto answer = co_await client_.send(std::move(request), deadline);
+    if (!answer) co_return unreachable(answer.error().detail + answer.error().message);
+    std::vector<std::string> files;
+    const auto document = parse_json(answer->body);
+    const auto* object = document ? document->if_object() : nullptr;
+    const auto* list = object && answer->status == 200 ? array_at(*object, "files") : nullptr;
+    if (list == nullptr) co_return files;
+    for (const auto& each : *list) {
+        if (const auto* text = each.if_string()) files.emplace_back(*text);
+    }
+    co_return files;
 }
 
 awaitable<Result<std::map<std::string, Timestamp>>> Routes::activity(Deadline deadline) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace berth::hub {
 
@@ -43,6 +44,9 @@ public:
     // Compares and mends: adds what is missing or differs, deletes what is ours (data.jupyterhub) and
     // unwanted.
     awaitable<Result<void>> check(Deadline deadline);
+    // What Lab asks for first, as the proxy saw it: paths below the route. Empty from a proxy that is not
+    // ours.
+    awaitable<Result<std::vector<std::string>>> first_files(std::string routespec, Deadline deadline);
     // Last activity by routespec, as the proxy saw it.
     awaitable<Result<std::map<std::string, Timestamp>>> activity(Deadline deadline);
 

@@ -1,4 +1,5 @@
 // A start after its commit: waits for its devices and its turn, then backend, verification, readiness, route.
+#include "hub/edge_cache.hpp"
 #include "hub/readiness.hpp"
 #include "hub/start_server.hpp"
 #include "obs/jupyterhub_metrics.hpp"
@@ -181,6 +182,7 @@ awaitable<Result<void>> StartServer::bring_up(
     spawn::Progress progress = [server](int percent, std::string message) {
         server->tell(percent, std::move(message));
     };
+    if (context_.edge != nullptr) co_await context_.edge->announce(server, plan.profile.image);
     if (!found) {
         BERTH_CO_TRY(auto endpoint, co_await context_.spawner.start(plan, std::move(progress), limit));
         found = std::move(endpoint);
@@ -200,7 +202,10 @@ awaitable<Result<void>> StartServer::bring_up(
     server->tell(70, "Waiting for the notebook to answer");
     const auto answer_limit = limit.earliest(Deadline::in(context_.options.spawn.http_timeout));
     BERTH_CO_CHECK(co_await wait_until_ready(endpoint.url, plan.service_prefix, answer_limit));
-    co_return co_await mark_ready(server);
+    BERTH_CO_CHECK(co_await mark_ready(server));
+    if (context_.edge != nullptr)
+        context_.edge->prepare(plan.profile.image);  // of a name that led elsewhere before
+    co_return Result<void>{};
 }
 
 awaitable<Result<void>> StartServer::mark_bound(

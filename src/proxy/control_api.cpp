@@ -75,9 +75,12 @@ http::Response ControlApi::handle(const http::Request& request) {
 
 http::Response ControlApi::answer(const http::Request& request) {
     constexpr std::string_view kRoutes = "/api/routes";
+    constexpr std::string_view kEdge = "/api/edge/";
     const auto raw = request.path();
     const bool is_routes = raw == kRoutes || (raw.starts_with(kRoutes) && raw[kRoutes.size()] == '/');
     if (!is_authorized(request)) return http::Response::empty(403);
+    if (raw.starts_with(kEdge) && request.method == http::Method::get)
+        return first_files(raw.substr(kEdge.size()));
     if (!is_routes) return http::Response::empty(404);
     const auto path = percent_decode(raw.substr(kRoutes.size()));
     if (!path || !is_valid_utf8(*path)) return bad_request("The route's path is not percent-encoded UTF-8.");
@@ -101,6 +104,16 @@ http::Response ControlApi::get(const http::Request& request, std::string_view pa
     const auto route = routes_.table()->find_exact(path);
     if (!route) return http::Response::empty(404);
     return http::Response::json(200, shown(*route));
+}
+
+http::Response ControlApi::first_files(std::string_view path) const {
+    const auto key = percent_decode(path);
+    const auto route = key ? routes_.table()->find_exact(*key) : nullptr;
+    if (!route || !route->edge) return http::Response::empty(404);
+    json::array files;
+    for (const auto& each : route->edge->first_files())
+        files.emplace_back(each);
+    return http::Response::json(200, json::object{{"files", std::move(files)}});
 }
 
 http::Response ControlApi::list(const http::Request& request) const {

@@ -1,5 +1,6 @@
-// configurable-http-proxy's REST API (hub-protocol §14.2): how the hub writes routes. Lives on the control
-// thread together with the Routes it writes.
+// configurable-http-proxy's REST API (hub-protocol §14.2): how the hub writes routes. And one question of
+// Berth's own, GET /api/edge/{route}: which files of the route's image a page of Lab asks for first. Lives on
+// the control thread together with the Routes it writes.
 #pragma once
 
 #include "async/awaitable.hpp"
@@ -23,6 +24,7 @@ private:
     bool is_authorized(const http::Request& request) const;
     http::Response get(const http::Request& request, std::string_view path) const;
     http::Response list(const http::Request& request) const;
+    http::Response first_files(std::string_view path) const;
     http::Response post(const http::Request& request, std::string_view path);
 
     Routes& routes_;

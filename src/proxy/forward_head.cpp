@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "http/message.hpp"
+#include "proxy/edge_pass.hpp"
 
 #include <array>
 #include <charconv>
@@ -19,6 +20,7 @@ enum class FieldRole {
     hop_by_hop,
     connection,
     host,
+    cookie,
     content_length,
     forwarded_for,
     forwarded_port,
@@ -42,6 +44,8 @@ FieldRole role_of(std::string_view name) {
             return is(name, "te") ? FieldRole::hop_by_hop : FieldRole::end_to_end;
         case 4:
             return is(name, "host") ? FieldRole::host : FieldRole::end_to_end;
+        case 6:
+            return is(name, "cookie") ? FieldRole::cookie : FieldRole::end_to_end;
         case 7:
             return is(name, "trailer") || is(name, "upgrade") ? FieldRole::hop_by_hop : FieldRole::end_to_end;
         case 8:
@@ -267,6 +271,12 @@ void write_request_head(
                 if (host.empty()) continue;
                 append_field(out, "Host", options.change_origin ? std::string_view(to.host_field) : host);
                 continue;
+            case FieldRole::cookie:
+                if (const auto rest = without_passes(field.value)) {  // the pass is between browser and us
+                    if (!rest->empty()) append_field(out, field.name, *rest);
+                    continue;
+                }
+                break;
             case FieldRole::forwarded_for:
                 if (!options.x_forward) break;
                 if (!seen.before_for.empty()) {

@@ -49,6 +49,16 @@ TEST(RequestHeadForward, JoinsEveryForwardedForThatCame) {
     EXPECT_NE(out.find("X-Forwarded-Host: outer\r\n"), std::string::npos) << out;
 }
 
+TEST(RequestHeadForward, KeepsTheEdgePassToItself) {
+    const auto out =
+        forwarded("GET / HTTP/1.1\r\nHost: h\r\nCookie: a=1; berth-edge=9.x; b=2\r\nCookie: c=3\r\n\r\n");
+    EXPECT_EQ(out.find("berth-edge"), std::string::npos) << out;
+    EXPECT_NE(out.find("Cookie: a=1; b=2\r\nCookie: c=3\r\n"), std::string::npos) << out;
+    EXPECT_EQ(
+        forwarded("GET / HTTP/1.1\r\nHost: h\r\nCookie: berth-edge=9.x\r\n\r\n").find("Cookie"),
+        std::string::npos);
+}
+
 TEST(RequestHeadForward, DropsHopByHopFieldsAndThoseThatConnectionNames) {
     const auto out = forwarded(
         "GET / HTTP/1.1\r\nHost: h\r\nConnection: X-Secret, host, close\r\nX-Secret: 1\r\nTE: x\r\n"

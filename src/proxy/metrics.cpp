@@ -75,6 +75,11 @@ void count_answer(unsigned status) {
     counters.count(status);
 }
 
+void count_edge_answer(unsigned status) {
+    static ByStatus counters("berth_edge_answers_total", "Answers from the files of an image");
+    counters.count(status);
+}
+
 void count_api_answer(unsigned status) {
     static ByStatus counters("requests_api", "Answers of the REST API");
     counters.count(status);

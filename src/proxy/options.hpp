@@ -75,6 +75,9 @@ struct ProxyOptions {
     // --max-connections-per-address: open at once from one client address (IPv6: one /64); 0: any number
     std::uint32_t max_connections_per_address = 0;
 
+    // --edge-cache-bytes: of images' static files in memory (proxy/edge_files.hpp); 0: none
+    std::size_t edge_cache_bytes = 256 * 1024 * 1024;
+
     // The process.
     unsigned workers = 0;                     // --workers: event loops; 0 means one a core
     std::string pid_file;                     // --pid-file: removed at the end

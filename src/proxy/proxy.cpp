@@ -77,6 +77,7 @@ public:
           signals_(control_, SIGTERM, SIGINT),
           hang_up_(control_, SIGHUP),
           replace_(control_, SIGUSR2),
+          edge_passes_(options.auth_token),
           tls_to_targets_(options.target_tls) {}
 
     Result<void> open();
@@ -116,8 +117,9 @@ private:
     bool handing_over_ = false;  // whose routes count is not known yet
     bool replaced_ = false;
     bool ending_begun_ = false;
-    unsigned refusals_ = 0;          // of successors that did not come
-    net::TlsClient tls_to_targets_;  // these outlive the workers
+    unsigned refusals_ = 0;         // of successors that did not come
+    const EdgePasses edge_passes_;  // these outlive the workers
+    net::TlsClient tls_to_targets_;
     std::shared_ptr<net::TlsCertificate> certificate_;
     std::shared_ptr<net::TlsCertificate> api_certificate_;
     std::vector<std::unique_ptr<Worker>> workers_;
@@ -142,6 +144,8 @@ Result<void> Process::open() {
 }
 
 Result<void> Process::load_routes() {
+    // Without a token anybody may write routes, and with them name folders of this machine.
+    if (!options_.auth_token.empty()) routes_.allow_edge(options_.edge_cache_bytes);
     if (!options_.routes_file.empty()) BERTH_CHECK(routes_.open_file(options_.routes_file));
     if (options_.default_target.empty()) return boost::system::in_place_value;
     return routes_.put("/", json::object{{"target", options_.default_target}});
@@ -164,7 +168,8 @@ Result<void> Process::open_public() {
     const auto count =
         options_.workers > 0 ? options_.workers : std::max(1U, std::thread::hardware_concurrency());
     for (unsigned i = 0; i < count; ++i)
-        workers_.push_back(std::make_unique<Worker>(options_, routes_, address_limit_, tls_to_targets_));
+        workers_.push_back(
+            std::make_unique<Worker>(options_, routes_, address_limit_, tls_to_targets_, edge_passes_));
     if (certificate_) {
         for (const auto& worker : workers_)
             worker->require_tls(*certificate_);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/json.hpp"
+#include "proxy/edge_files.hpp"
 #include "proxy/target.hpp"
 
 #include <array>
@@ -24,6 +25,7 @@ struct Route {
     Target target;
     json::object data;                                   // everything that was posted, `target` included
     std::size_t depth = 0;                               // components in key
+    EdgeFilesPtr edge;                                   // of the server's image, where the hub named them
     mutable std::atomic<std::int64_t> last_activity{0};  // milliseconds of Unix time; written by any worker
 
     void touch(std::int64_t now) const { last_activity.store(now, std::memory_order_relaxed); }

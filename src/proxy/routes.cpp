@@ -71,13 +71,14 @@ void Routes::publish(std::shared_ptr<const RouteTable> table) {
     version_.fetch_add(1, std::memory_order_release);
 }
 
-Result<RoutePtr> Routes::make_route(std::string_view decoded_path, json::object data) const {
+Result<RoutePtr> Routes::make_route(std::string_view decoded_path, json::object data) {
     const auto url = string_at(data, "target");
     if (!url) return Error{RoutesErrc::missing_target, "Must specify 'target' as string."};
     BERTH_TRY(auto target, parse_target(*url));
     auto route = std::make_shared<Route>();
     route->key = trim_slashes(decoded_path);
     route->target = std::move(target);
+    if (const auto folder = string_at(data, "edge")) route->edge = shelf_.get(*folder);
     route->data = std::move(data);
     route->depth = route->key.empty()
                        ? 0

@@ -28,6 +28,9 @@ public:
     Routes(const Routes&) = delete;
     ~Routes();
 
+    // Routes may name a folder of files that we answer ("edge"); without this they name it in vain.
+    void allow_edge(std::size_t most_bytes) { shelf_.allow(most_bytes); }
+
     // Reads the routes of an earlier process and keeps writing there. Errors: file_unusable. A torn last
     // line, left by a kill, is dropped; other lines that make no sense are logged and dropped.
     Result<void> open_file(std::string path);
@@ -41,7 +44,7 @@ public:
     std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
 private:
-    Result<RoutePtr> make_route(std::string_view decoded_path, json::object data) const;
+    Result<RoutePtr> make_route(std::string_view decoded_path, json::object data);
     void publish(std::shared_ptr<const RouteTable> table);
     void apply_line(std::string_view line);
     void record(const json::object& change);
@@ -53,6 +56,7 @@ private:
     std::string path_;
     int file_ = -1;
     std::size_t lines_ = 0;
+    EdgeShelf shelf_;
 };
 
 }  // namespace berth::proxy

@@ -232,6 +232,7 @@ void Session::begin_exchange() {
     route_ = find_route(target, host, undecodable);
     if (undecodable) return answer_error(500);
     if (!route_) return answer_error(404);
+    if (answer_from_edge(target)) return;
 
     const auto& options = worker_.options();
     if (options.auto_rewrite) host_.assign(host);

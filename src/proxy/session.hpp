@@ -4,8 +4,8 @@
 //
 // Always true: a read is pending on the client unless its buffer is full, so a client that leaves is seen at
 // once and its exchange aborted. Nothing is read from one side while the other side has not taken what was
-// read before. Files: session.cpp (life, heads), session_request.cpp, session_response.cpp,
-// session_tunnel.cpp.
+// read before. Files: session.cpp (life, heads), session_edge.cpp, session_request.cpp,
+// session_response.cpp, session_tunnel.cpp.
 #pragma once
 
 #include "http/framing.hpp"
@@ -87,6 +87,9 @@ private:
     void set_deadline(std::chrono::milliseconds span);  // zero: none
     void answer_error(unsigned status);
     void answer(unsigned status, const ErrorPage& page);
+
+    // session_edge.cpp
+    bool answer_from_edge(const RequestTarget& target);
 
     // session_request.cpp
     bool can_keep_body() const;

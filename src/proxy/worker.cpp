@@ -53,11 +53,16 @@ asio::generic::stream_protocol protocol_of(int socket) {
 
 // The loop runs on one thread, so the reactor needs no locks; the queue keeps them, since others post to it.
 Worker::Worker(
-    const ProxyOptions& options, const Routes& routes, AddressLimit& limit, net::TlsClient& tls_to_targets)
+    const ProxyOptions& options,
+    const Routes& routes,
+    AddressLimit& limit,
+    net::TlsClient& tls_to_targets,
+    const EdgePasses& edge_passes)
     : options_(options),
       shared_routes_(routes),
       limit_(limit),
       tls_to_targets_(tls_to_targets),
+      edge_passes_(edge_passes),
       loop_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
       pool_([this](int tcp, std::string host, TakePlain take) {
           secure(tcp, std::move(host), std::move(take));

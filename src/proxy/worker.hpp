@@ -6,6 +6,7 @@
 #include "http/client.hpp"
 #include "net/listener.hpp"
 #include "net/tls.hpp"
+#include "proxy/edge_pass.hpp"
 #include "proxy/error_pages.hpp"
 #include "proxy/options.hpp"
 #include "proxy/routes.hpp"
@@ -33,12 +34,13 @@ struct Drain {
 
 class Worker {
 public:
-    // `limit` and `tls_to_targets` outlive the worker, whose threads share them.
+    // What comes by reference outlives the worker, whose threads share it.
     Worker(
         const ProxyOptions& options,
         const Routes& routes,
         AddressLimit& limit,
-        net::TlsClient& tls_to_targets);
+        net::TlsClient& tls_to_targets,
+        const EdgePasses& edge_passes);
     Worker(const Worker&) = delete;
     ~Worker();
 
@@ -58,6 +60,7 @@ public:
     // For sessions, on this worker's thread.
     Loop loop() { return loop_.get_executor(); }
     const ProxyOptions& options() const { return options_; }
+    const EdgePasses& edge_passes() const { return edge_passes_; }
     const RouteTable& routes();
     UpstreamPool& pool() { return pool_; }
     bool is_draining() const { return draining_; }
@@ -83,6 +86,7 @@ private:
     const Routes& shared_routes_;
     AddressLimit& limit_;
     net::TlsClient& tls_to_targets_;
+    const EdgePasses& edge_passes_;
     asio::io_context loop_;
     std::uint64_t routes_version_ = 0;
     std::shared_ptr<const RouteTable> routes_;

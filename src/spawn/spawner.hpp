@@ -121,10 +121,14 @@ struct Watcher {
     std::function<void()> gap;  // events may have been missed
 };
 
+class ImageFiles;
+
 class Spawner {
 public:
     virtual ~Spawner() = default;
     virtual std::string_view name() const = 0;
+    // Where the files of images can be read without running them; null where servers have no images.
+    virtual ImageFiles* image_files() { return nullptr; }
 
     // Is the backend usable? Error message names the option or what to install. Makes what is shared (the
     // network).

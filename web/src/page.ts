@@ -7,6 +7,7 @@ export interface PageData {
   error?: string;
   next?: string;
   progress_url?: string;
+  prefetch?: string[];
 }
 
 export interface Page {

@@ -7,6 +7,7 @@ import { Icon } from "../parts/icons";
 import { Note } from "../parts/parts";
 import { tell } from "../parts/toast";
 import type { Progress, Step } from "./progress";
+import { usePrefetch } from "./prefetch";
 import { useProgress } from "./progress";
 
 interface PendingProps {
@@ -76,6 +77,7 @@ export function Pending({ owner, name, title, refusal }: PendingProps) {
   const failure = progress.phase === "failed" ? progress.failure : progress.phase === "idle" ? refused ?? refusal : undefined;
   const phase = stopped ? "stopped" : failure !== undefined ? "failed" : progress.phase;
 
+  usePrefetch(phase === "going" && progress.percent >= 50);
   useEffect(() => {
     if (progress.phase === "ready") location.replace(page.data.next || progress.url || `${page.hub}home`);
   }, [progress.phase]);

@@ -6,6 +6,7 @@
 #include "spawn/spawners/docker/containers.hpp"
 #include "spawn/spawners/docker/create_request.hpp"
 #include "spawn/spawners/docker/engine.hpp"
+#include "spawn/spawners/docker/image_reader.hpp"
 #include "spawn/spawners/docker/images.hpp"
 #include "spawn/spawners/docker/network.hpp"
 
@@ -21,6 +22,7 @@ public:
         net::Endpoint at, BlockingPool& pool, config::DockerOptions options, config::SpawnOptions spawn);
 
     std::string_view name() const override { return "docker"; }
+    ImageFiles* image_files() override { return &image_reader_; }
     std::string hub_listen_address() const override;
     awaitable<Result<void>> check(Deadline deadline) override;
     awaitable<Result<Endpoint>> start(StartPlan plan, Progress progress, Deadline deadline) override;
@@ -69,6 +71,7 @@ private:
     config::SpawnOptions spawn_;
     Engine engine_;
     Images images_;
+    ImageReader image_reader_;
     Network network_;
     std::unordered_map<std::string, std::vector<std::string>> claims_;  // of foreign containers, by id
     std::optional<GpuMode> fallen_back_;                                // what gpu_mode "auto" has come to

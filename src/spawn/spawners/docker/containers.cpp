@@ -102,12 +102,15 @@ std::optional<Identity> identity_of(const json::object& labels) {
     return Identity{*instance, ServerId{*server}, *generation, std::move(key)};
 }
 
-SpawnState state_of(std::string_view id, std::string_view name) {
-    return json::object{{"object_id", id}, {"object_name", name}};  // as DockerSpawner calls them
+SpawnState state_of(std::string_view id, std::string_view name, std::string_view image) {
+    // As DockerSpawner calls them.
+    json::object state{{"object_id", id}, {"object_name", name}};
+    if (!image.empty()) state[kImageOfState] = image;
+    return state;
 }
 
 SpawnState Inspected::state() const {
-    return state_of(id, name);
+    return state_of(id, name, image);
 }
 
 std::string url_of(std::string_view address, std::uint16_t port) {
@@ -129,7 +132,7 @@ std::optional<Found> found_from_list(
     found.key = identity->key;
     found.object_name = names.empty() ? *id : without_slash(names.front());
     found.devices = uuids_in(string_at(*labels, label::kGpu).value_or(""));
-    found.endpoint.state = state_of(*id, found.object_name);
+    found.endpoint.state = state_of(*id, found.object_name, string_at(entry, "ImageID").value_or(""));
     if (const auto created = int_at(entry, "Created"))
         found.created = Timestamp(std::chrono::seconds(*created));
     const auto state = string_at(entry, "State").value_or("");
@@ -179,6 +182,7 @@ std::optional<Inspected> inspected(const json::value& document, std::string_view
     Inspected container;
     container.id = *id;
     container.name = without_slash(string_at(*object, "Name").value_or(""));
+    container.image = string_at(*object, "Image").value_or("");
     container.address = address_of(*object, network);
     if (const auto* state = object_at(*object, "State")) read_state(*state, container);
     if (const auto* host = object_at(*object, "HostConfig")) read_devices(*host, container);

@@ -1,6 +1,7 @@
 // What the engine's JSON says about a container, and the framing of its logs. Pure; input from outside.
 #pragma once
 
+#include "spawn/image_files.hpp"
 #include "spawn/spawner.hpp"
 
 #include <optional>
@@ -40,6 +41,7 @@ std::optional<Identity> identity_of(const json::object& labels);
 struct Inspected {
     std::string id;
     std::string name;
+    std::string image;  // its id: "sha256:…"
     bool running = false;
     std::optional<int> exit_code;  // when it has run and ended
     bool out_of_memory = false;
@@ -56,7 +58,7 @@ struct Inspected {
     SpawnState state() const;
 };
 std::optional<Inspected> inspected(const json::value& document, std::string_view network);
-SpawnState state_of(std::string_view id, std::string_view name);
+SpawnState state_of(std::string_view id, std::string_view name, std::string_view image);
 std::string url_of(std::string_view address, std::uint16_t port);
 
 // The text of GET /containers/{id}/logs: frames of {stream, 0, 0, 0, length as 4 bytes}, or raw when the

@@ -72,6 +72,7 @@ DockerSpawner::DockerSpawner(
       spawn_(std::move(spawn)),
       engine_(std::move(at)),
       images_(engine_, options_.pull),
+      image_reader_(engine_, pool_),
       network_(engine_, options_.network) {}
 
 std::string DockerSpawner::hub_listen_address() const {
