@@ -163,6 +163,17 @@ TEST(Scheduler, IdleLeasesGoOnlyWhenSomebodyWaits) {
     EXPECT_EQ(world.end(2), Said{"4:b"});
 }
 
+TEST(Scheduler, OneWhoWaitsTakesBackOnlyOne) {
+    World world;
+    world.devices(2);
+    (void)world.ask(World::request(1, 1));
+    (void)world.ask(World::request(2, 2));
+    (void)world.take(IdleMarked{LeaseId{1001}});
+    (void)world.take(IdleMarked{LeaseId{1002}});
+    EXPECT_EQ(world.ask(World::request(3, 3)).size(), 1U);
+    EXPECT_EQ(world.take(Tick{}), Said{});
+}
+
 TEST(Scheduler, NobodyIsInterruptedForWhatWouldStillNotFit) {
     World world;
     world.devices(2);
