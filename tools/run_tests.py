@@ -71,6 +71,8 @@ def run_gtest(binary, name, gtest_filter):
     report.unlink(missing_ok=True)
     environment = {**os.environ, "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
                    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+    if gtest_filter == PROPERTY:  # all million states of the model checker: BERTH_MODEL_STATES=126000 ./test property
+        environment.setdefault("BERTH_MODEL_STATES", "20000")
     try:
         done = subprocess.run([str(binary), f"--gtest_output=json:{report}", f"--gtest_filter={gtest_filter}",
                                "--gtest_brief=1"], cwd=binary.parent, capture_output=True, text=True, errors="replace",
