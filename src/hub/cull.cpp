@@ -48,10 +48,12 @@ bool Culler::reclaims() const {
 // the time that its hour is over.
 void Culler::mark_idle(const Server& server) {
     if (!server.lease) return;
-    const auto state = state_of(server, steady_now());
+    const auto now = steady_now();
+    const auto state = state_of(server, now);
     const auto reclaim = context_.options.gpu.queue.reclaim_idle;
     const auto lead = std::min(context_.options.cull.warning, reclaim / 2);
-    const bool idle = !state.use_unknown && state.kept.count() == 0 && state.idle >= reclaim - lead;
+    const bool unused = watch(server, now).work.idle(now) >= reclaim - lead;
+    const bool idle = !state.use_unknown && state.kept.count() == 0 && unused;
     queue_.mark_idle(*server.lease, idle);
 }
 
@@ -87,7 +89,8 @@ CullState Culler::state_of(const Server& server, Steady now) {
     const auto& seen = watch(server, now);
     auto until = [now](Steady end) { return std::max(std::chrono::ceil<seconds>(end - now), seconds{0}); };
     CullState state;
-    const bool by_pages_too = context_.options.cull.count_open_pages;
+    // An open page keeps a server, but not a GPU that somebody waits for.
+    const bool by_pages_too = context_.options.cull.count_open_pages && !policy_of(server).reclaims;
     state.idle = by_pages_too ? seen.clock.idle(now) : seen.work.idle(now);
     state.age = seen.clock.age(now);
     if (seen.kept_until) state.kept = until(*seen.kept_until);
