@@ -175,6 +175,13 @@ void Scheduler::change(const IdleMarked& event, Timestamp) {
     }
 }
 
+void Scheduler::change(const ReclaimRevoked& event, Timestamp) {
+    if (const auto held = state_.holdings.find(event.lease); held != state_.holdings.end()) {
+        held->second.reclaimable = false;
+        held->second.ending.reset();
+    }
+}
+
 void Scheduler::change(const DevicesChanged& event, Timestamp) {
     state_.set_devices(event.devices);
     queue_.resolve_all(state_);

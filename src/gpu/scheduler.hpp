@@ -49,6 +49,10 @@ struct IdleMarked {  // its user was told and did nothing; or it works again
     LeaseId lease{};
     bool reclaimable = true;
 };
+// A reclaim of an idle lease was not carried out: it is worked with again. It may be asked for anew.
+struct ReclaimRevoked {
+    LeaseId lease{};
+};
 struct DevicesChanged {  // all of them, in device order
     std::vector<ScheduledDevice> devices;
 };
@@ -70,6 +74,7 @@ using Event = std::variant<
     LeaseEnded,
     LeaseExtended,
     IdleMarked,
+    ReclaimRevoked,
     DevicesChanged,
     ReservationsChanged,
     RulesChanged,
@@ -112,6 +117,7 @@ private:
     void change(const LeaseEnded& event, Timestamp now);
     void change(const LeaseExtended& event, Timestamp now);
     void change(const IdleMarked& event, Timestamp now);
+    void change(const ReclaimRevoked& event, Timestamp now);
     void change(const DevicesChanged& event, Timestamp now);
     void change(const ReservationsChanged& event, Timestamp now);
     void change(const RulesChanged& event, Timestamp now);

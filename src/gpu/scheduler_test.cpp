@@ -174,6 +174,18 @@ TEST(Scheduler, OneWhoWaitsTakesBackOnlyOne) {
     EXPECT_EQ(world.take(Tick{}), Said{});
 }
 
+TEST(Scheduler, OneWhoWorksAgainKeepsTheGpuAndAnotherIsAsked) {
+    World world;
+    world.devices(2);
+    (void)world.ask(World::request(1, 1));
+    (void)world.ask(World::request(2, 2));
+    (void)world.take(IdleMarked{LeaseId{1001}});
+    EXPECT_EQ(world.ask(World::request(3, 3)), Said{"idle 1"});
+    EXPECT_EQ(world.take(ReclaimRevoked{LeaseId{1001}}), Said{});
+    EXPECT_EQ(world.take(IdleMarked{LeaseId{1002}}), Said{"idle 2"});
+    EXPECT_EQ(world.take(IdleMarked{LeaseId{1001}}), Said{});  // one is enough
+}
+
 TEST(Scheduler, NobodyIsInterruptedForWhatWouldStillNotFit) {
     World world;
     world.devices(2);

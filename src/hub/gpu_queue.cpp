@@ -290,8 +290,10 @@ void GpuQueue::mark_idle(LeaseId lease, bool idle) {
     const auto& held = scheduler_.state().holdings;
     const auto known = held.find(lease);
     if (known == held.end() || known->second.reclaimable == idle) return;
-    if (!idle) wanted_.erase(lease);
-    apply(gpu::IdleMarked{lease, idle});
+    if (!idle && wanted_.erase(lease) > 0)
+        apply(gpu::ReclaimRevoked{lease});
+    else
+        apply(gpu::IdleMarked{lease, idle});
 }
 
 bool GpuQueue::is_wanted(LeaseId lease) const {
