@@ -175,6 +175,34 @@ awaitable<Result<http::Response>> post_gpu_simulate(Dependencies& hub, Call& cal
     co_return http::Response::json(200, answer);
 }
 
+// The last 24 hours, device by device: who held it from when until when.
+awaitable<Result<http::Response>> get_gpu_history(Dependencies& hub, Call& call) {
+    const bool sees_all = call.who().scopes().has_everywhere("gpu:admin");
+    const auto from = call.now - std::chrono::hours(24);
+    std::vector<store::UsageIntervalRow> intervals;
+    store::Change query = [&intervals, from](store::Transaction& t) {
+        intervals = store::usage_intervals(t, from);
+    };
+    BERTH_CO_CHECK(co_await hub.store.read(std::move(query)));
+    std::map<std::string, json::array> by_device;
+    for (const auto& interval : intervals) {
+        const auto* user = interval.user ? hub.directory.find(*interval.user) : nullptr;
+        const bool shown = user != nullptr && (sees_all || call.who().is(user->name()));
+        json::object span;
+        span["from"] = format_rfc3339(std::max(interval.begin, from));
+        span["to"] = or_null(interval.end);
+        span["user"] = shown ? json::value(user->name().value) : json::value(nullptr);
+        span["own"] = user != nullptr && call.who().is(user->name());
+        by_device[interval.device.value].push_back(std::move(span));
+    }
+    json::object devices;
+    for (auto& [uuid, spans] : by_device)
+        devices[uuid] = std::move(spans);
+    json::object answer{{"from", format_rfc3339(from)}, {"to", format_rfc3339(call.now)}};
+    answer["devices"] = std::move(devices);
+    co_return http::Response::json(200, answer);
+}
+
 // ?by=user|group|model|gpu&from=…&to=…&format=json|csv: GPU-hours held, the last 30 days when nothing is
 // said.
 awaitable<Result<http::Response>> get_gpu_usage(Dependencies& hub, Call& call) {

@@ -75,6 +75,7 @@ BERTH_HANDLER(post_oauth_token);
 BERTH_HANDLER(get_gpu_queue);
 BERTH_HANDLER(post_gpu_simulate);
 BERTH_HANDLER(get_gpu_usage);
+BERTH_HANDLER(get_gpu_history);
 // gpus.cpp
 BERTH_HANDLER(get_gpus);
 BERTH_HANDLER(put_cordon);

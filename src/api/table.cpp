@@ -175,6 +175,7 @@ const Row kTable[] = {
     // GPUs
     listing(get, "api/berth/gpus", get_gpus, {"gpu:read"}, "berth"),
     listing(get, "api/berth/gpu/queue", get_gpu_queue, {"gpu:read"}, "berth"),
+    listing(get, "api/berth/gpu/history", get_gpu_history, {"gpu:read"}, "berth"),
     own(post,
         "api/berth/gpu/simulate",
         post_gpu_simulate,

@@ -43,6 +43,10 @@ export const gpus = () => ({ simulated: true, stale: false, stale_since: null, o
   device(3, { cordoned: true, index: null, name: devices[3], free: 2, memory_bytes: null, used_memory_bytes: null, utilization_percent: null,
     external: ["python3, process 4711 of dana"] })] });
 
+const history = () => ({ from: minutes(1440), to: minutes(0), devices: {
+  [devices[0]]: [{ from: minutes(1200), to: minutes(800), user: "bob", own: false }, { from: minutes(300), to: null, user: "ann", own: true }],
+  [devices[1]]: [{ from: minutes(1440), to: minutes(200), user: "dana", own: false }, { from: minutes(190), to: null, user: "bob", own: false }] } });
+
 const queue = { enabled: true, waiting: [
   { position: 1, user: "eve", server: "", gpus: 1, since: minutes(12), latest_start: minutes(-240), likely_start: minutes(-35), held_back_by: null },
   { position: 2, user: "dana", server: "sweep", gpus: 2, since: minutes(3), latest_start: null, likely_start: minutes(-130), held_back_by: null }] };
@@ -133,7 +137,7 @@ function listUsers(query) {
 export function answer(method, parts, query, body, response) {
   const [kind, who, what, which = ""] = parts;
   const user = users.get(who);
-  if (kind === "berth" && who === "gpu") return { status: 200, body: queue };
+  if (kind === "berth" && who === "gpu") return { status: 200, body: what === "history" ? history() : queue };
   if (kind === "berth" && who === "gpus") return { status: 200, body: gpus() };
   if (kind === "berth" && who === "profiles") return { status: 200, body: profiles };
   if (kind === "berth" && who === "users") {

@@ -1,5 +1,5 @@
 // Calls of the hub's REST API with the cookie and its XSRF token (hub-protocol §6.4).
-import type { GpusModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UserModel } from "./models";
+import type { GpusModel, HistoryModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UserModel } from "./models";
 import { page, segment } from "./page";
 
 // A refusal, in the hub's own words.
@@ -93,6 +93,7 @@ export const api = {
   profiles: (user: string, server: string) =>
     call<ProfileModel[]>("GET", `berth/profiles?${new URLSearchParams({ user, server })}`),
   gpus: () => call<GpusModel>("GET", "berth/gpus"),
+  gpuHistory: () => call<HistoryModel>("GET", "berth/gpu/history"),
   gpuQueue: () => call<QueueModel>("GET", "berth/gpu/queue"),
 };
 

@@ -103,6 +103,12 @@ export interface QueueModel {
   waiting: QueueEntryModel[];
 }
 
+export interface HistoryModel {
+  from: string;
+  to: string;
+  devices: Record<string, { from: string; to: string | null; user: string | null; own: boolean }[]>;
+}
+
 export interface LeaseModel {
   id: number;
   user: string | null;

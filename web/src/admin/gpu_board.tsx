@@ -1,9 +1,10 @@
 import { api } from "../api";
 import { ago, bytes, count, lasting, soon } from "../format";
 import { useLive, useNow } from "../live";
-import type { DeviceModel, LeaseModel, QueueEntryModel } from "../models";
+import type { DeviceModel, HistoryModel, LeaseModel, QueueEntryModel } from "../models";
 import { Loading, Meter, Note } from "../parts/parts";
 import { modelOf, placeOf } from "../servers";
+import { GpuDay } from "./gpu_day";
 
 function statusOf(device: DeviceModel): { label: string; pill: string } {
   if (device.cordoned) return { label: "Cordoned", pill: "pill-warn" };
@@ -62,7 +63,7 @@ function Gauges({ device }: { device: DeviceModel }) {
   );
 }
 
-function Device({ device, now }: { device: DeviceModel; now: number }) {
+function Device({ device, history, now }: { device: DeviceModel; history: HistoryModel | undefined; now: number }) {
   const status = statusOf(device);
   return (
     <li class="card gpu">
@@ -75,6 +76,7 @@ function Device({ device, now }: { device: DeviceModel; now: number }) {
         <span class={`pill ${status.pill}`}>{status.label}</span>
       </div>
       <Gauges device={device} />
+      {history !== undefined && <GpuDay history={history} uuid={device.uuid} />}
       <Slots device={device} now={now} />
     </li>
   );
@@ -117,6 +119,7 @@ function Queue({ entries, now }: { entries: readonly QueueEntryModel[]; now: num
 export function GpuBoard() {
   const gpus = useLive(api.gpus, 3000);
   const queue = useLive(api.gpuQueue, 3000);
+  const history = useLive(api.gpuHistory, 60000);
   const now = useNow(10000);
   if (gpus.value === undefined) return <Loading error={gpus.error} />;
   const { devices, simulated, stale, stale_since: since, oversubscription } = gpus.value;
@@ -142,7 +145,7 @@ export function GpuBoard() {
             {simulated && <span class="pill pill-plain pill-warn">Simulated</span>}
           </p>
           <ul class="board" aria-label="GPUs">
-            {devices.map((device) => <Device key={device.uuid} device={device} now={now} />)}
+            {devices.map((device) => <Device key={device.uuid} device={device} history={history.value} now={now} />)}
           </ul>
           <Queue entries={queue.value?.waiting ?? []} now={now} />
         </>

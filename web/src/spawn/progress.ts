@@ -7,7 +7,7 @@ import { failureParts } from "../servers";
 export interface Step {
   text: string;
   at: number;
-  waits?: "turn" | "gpu";  // tells a position in the line; the next position takes its place
+  waits?: "turn" | "gpu" | undefined;  // tells a position in the line; the next position takes its place
 }
 
 export interface Progress {
