@@ -95,8 +95,8 @@ void show_gpu_metrics(const Context& context, const GpuQueue& queue) {
     show_devices(context.inventory);
 }
 
-void count_gpu_wait(double seconds) {
-    queue_wait().plain().observe(seconds);
+void count_gpu_wait(double waited_seconds) {
+    queue_wait().plain().observe(waited_seconds);
 }
 
 void count_gpu_reclaim() {

@@ -8,7 +8,7 @@ namespace berth::hub {
 // Sets the gauges to what is so now.
 void show_gpu_metrics(const Context& context, const GpuQueue& queue);
 // A start has its devices after so long in the queue; 0 when they were free.
-void count_gpu_wait(double seconds);
+void count_gpu_wait(double waited_seconds);
 // A server was stopped because somebody waited for its unused GPU.
 void count_gpu_reclaim();
 
