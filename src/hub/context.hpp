@@ -28,8 +28,8 @@ struct Context {
     spawn::Spawner& spawner;
     Servers& servers;
     Routes& routes;
-    std::string instance;  // names this hub's objects at the backend
-    std::string api_url;   // the hub's API as servers reach it: "http://172.20.0.1:8081/hub/api"
+    std::string instance;       // names this hub's objects at the backend
+    std::string api_url;        // the hub's API as servers reach it: "http://172.20.0.1:8081/hub/api"
     EdgeCache* edge = nullptr;  // none in tests of other things
 };
 

@@ -18,6 +18,9 @@ constexpr std::size_t kLargestIndex = 16 * 1024 * 1024;
 constexpr std::size_t kMostLearned = 200;
 constexpr std::int64_t kPageOpensFor = 30'000;  // milliseconds
 constexpr std::size_t kLongestQuery = 80;
+// Asking ahead costs a browser some 20 ms of a core for each file, so it is done for those that are bytes to
+// carry.
+constexpr std::size_t kWorthAsking = 8 * 1024;
 
 bool is_hex(char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -90,6 +93,10 @@ bool opens_page(std::string_view path) {
     return is_main(path) || is_remote_entry(path);
 }
 
+bool is_worth_asking(const EdgeFile& file) {
+    return is_main(file.path) || file.plain.size() >= kWorthAsking || file.gzip.size() >= kWorthAsking;
+}
+
 // As Lab's page writes it: "main.<hash>.js?v=<hash>".
 std::string with_version(std::string_view path) {
     const auto name = name_of(path);
@@ -159,7 +166,8 @@ Result<void> EdgeFiles::read_index(const std::string& folder) {
         by_path_.emplace(path, i);
         if (is_main(path)) known_.insert(known_.begin(), with_version(path));
         if (path.starts_with("static/lab/jlab_core.")) known_.push_back(with_version(path));
-        if (is_remote_entry(path) && known_.size() < kMostLearned) known_.push_back(path);
+        if (is_remote_entry(path) && is_worth_asking(files_[i]) && known_.size() < kMostLearned)
+            known_.push_back(path);
     }
     return boost::system::in_place_value;
 }
@@ -197,7 +205,8 @@ const EdgeFile* EdgeFiles::find(std::string_view path, std::string_view query) c
 void EdgeFiles::note(
     const EdgeFile& file, std::string_view query, bool prefetched, std::int64_t now_ms) const {
     if (opens_page(file.path)) page_opened_.store(now_ms, std::memory_order_relaxed);
-    if (prefetched || now_ms - page_opened_.load(std::memory_order_relaxed) > kPageOpensFor) return;
+    if (prefetched || !is_worth_asking(file)) return;
+    if (now_ms - page_opened_.load(std::memory_order_relaxed) > kPageOpensFor) return;
     const auto at = static_cast<std::size_t>(&file - files_.data());
     if (asked_[at].exchange(true, std::memory_order_relaxed)) return;
     const std::lock_guard lock(mutex_);

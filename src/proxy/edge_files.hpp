@@ -48,7 +48,8 @@ public:
     // What a page of Lab asks for when it opens, learned from the pages that did: requests within seconds of
     // the page's first script. `prefetched`: the pending page asked, which proves no need.
     void note(const EdgeFile& file, std::string_view query, bool prefetched, std::int64_t now_ms) const;
-    // Paths with their query, first things first: what is known by name, then what was learned; at most 200.
+    // Paths with their query, first things first: what is known by name, then what was learned; at most 200,
+    // small ones left out.
     std::vector<std::string> first_files() const;
 
 private:

@@ -114,10 +114,10 @@ def test_the_pass_stays_between_browser_and_proxy(docker_berth):
 
 def test_files_are_there_while_the_container_boots(docker_berth):
     hub = docker_berth({"profiles": [{"name": "slow", "display_name": "slow", "command":
-                                      ["sh", "-c", "sleep 8; exec jupyterhub-singleuser"]}]})
+                                      ["sh", "-c", "sleep 16; exec jupyterhub-singleuser"]}]})
     folder = edge_folder(hub)
     ann = hub.person("ann").signed_in()
-    assert ann.start({"profile": "slow"}).status_code in (201, 202)
+    assert ann.start({"profile": "slow"}).status_code == 202, "it takes longer than the API waits"
     page = ann.get("/hub/spawn-pending/ann")
     start = page.text.index('"prefetch":[') + len('"prefetch":[')
     urls = [url.strip('"') for url in page.text[start:page.text.index("]", start)].split(",")]

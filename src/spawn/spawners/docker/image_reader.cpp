@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kSilence = 30s;
 constexpr auto kRemoval = 20s;
+constexpr std::string_view kLabel = "berth.files-of";
+constexpr auto kLeftAfter = 600s;  // longer than any save() takes
 
 std::vector<std::string> folders_in_path(const json::array* environment) {
     std::vector<std::string> folders;
@@ -49,17 +51,34 @@ awaitable<Result<ImageFacts>> ImageReader::facts(std::string image, Deadline dea
     co_return facts;
 }
 
-// The name is that of the image's content, so whatever an interrupted call left is found again.
+// Several hubs may read one image of an engine at once, so each has a container of its own.
 awaitable<Result<std::string>> ImageReader::make_container(std::string id, Deadline deadline) {
-    const std::string name = "berth-files-" + sha256_hex(id).substr(0, 16);
-    co_await remove(name);
-    json::value body = json::object{
-        {"Image", id}, {"Cmd", json::array{"true"}}, {"Labels", json::object{{"berth.files-of", id}}}};
+    co_await remove_left_ones(deadline);
+    const std::string name = "berth-files-" + random_hex(8);
+    json::value body =
+        json::object{{"Image", id}, {"Cmd", json::array{"true"}}, {"Labels", json::object{{kLabel, id}}}};
     BERTH_CO_TRY(
         const auto made, co_await engine_.post("/containers/create?name=" + name, std::move(body), deadline));
     if (!made.ok())
         co_return refused(SpawnErrc::backend_failed, "The files of an image could not be read.", made);
     co_return name;
+}
+
+// What a hub that was killed left: by its label and its age.
+awaitable<> ImageReader::remove_left_ones(Deadline deadline) {
+    std::string filter = "{\"label\":[\"";
+    filter.append(kLabel).append("\"]}");
+    const auto answer =
+        co_await engine_.get("/containers/json?all=1&filters=" + url_escape_query(filter), deadline);
+    const auto* list = answer && answer->ok() ? answer->body.if_array() : nullptr;
+    if (list == nullptr) co_return;
+    for (const auto& each : *list) {
+        const auto* entry = each.if_object();
+        const auto id = entry ? string_at(*entry, "Id") : std::nullopt;
+        const auto created = entry ? int_at(*entry, "Created") : std::nullopt;
+        if (id && created && Timestamp(std::chrono::seconds(*created)) + kLeftAfter < now_utc())
+            co_await remove(*id);
+    }
 }
 
 awaitable<> ImageReader::remove(std::string container) {

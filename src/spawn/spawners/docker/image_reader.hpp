@@ -18,6 +18,7 @@ public:
 
 private:
     awaitable<Result<std::string>> make_container(std::string id, Deadline deadline);
+    awaitable<> remove_left_ones(Deadline deadline);
     awaitable<> remove(std::string container);
     awaitable<Result<std::vector<Wanted>>> copy_out(
         std::string container, std::vector<Wanted> wanted, std::uint64_t most_bytes, Deadline deadline);
