@@ -271,14 +271,15 @@ TEST(Api, WithoutAFreeGpuTheRefusalNamesTheRule) {
     ASSERT_EQ(
         hub.with_token(admin, Method::post, "/hub/api/users/bob/server", R"({"profile":"gpu"})").status,
         201U);
-    const auto full =
-        hub.with_token(admin, Method::post, "/hub/api/users/root/server", R"({"profile":"gpu"})");
+    const auto full = hub.with_token(
+        admin, Method::post, "/hub/api/users/root/server", R"({"profile":"gpu","wait":false})");
     EXPECT_EQ(full.status, 429U) << full.body;
     EXPECT_FALSE(body_of(full).at("message").as_string().empty());
     const auto offered =
         body_of(hub.with_token(admin, Method::get, "/hub/api/berth/profiles?user=root&server="));
     EXPECT_EQ(offered.at(0).at("available").at("fits"), false);
     EXPECT_EQ(offered.at(0).at("available").at("reason"), "All 2 GPUs are in use.");
+    EXPECT_EQ(offered.at(0).at("available").at("wait").at("position"), 1);
     EXPECT_EQ(offered.at(1).at("available").at("fits"), true);
 }
 

@@ -22,6 +22,7 @@ struct GpuQueueTest : testing::Test {
 
     void open() {
         const std::string folder = hub ? hub->dir : "";
+        spawner.reset();  // before the loop it waits on
         hub.emplace(options, folder);
         spawner = std::make_shared<MemorySpawner>(hub->io.get_executor());
         hub->open(spawner);
