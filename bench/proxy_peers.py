@@ -21,6 +21,7 @@ import psutil
 
 from bench import peers
 from tests.support.certificates import make_certificate
+from tests.support.ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOKEN = "bench-token"
@@ -81,12 +82,6 @@ backend target
 backend websocket
   server one 127.0.0.1:{websocket}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def program(name):

@@ -3,6 +3,7 @@
 #include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
+#include "api/models.hpp"
 #include "base/text.hpp"
 #include "store/queries.hpp"
 
@@ -10,23 +11,24 @@
 #include <map>
 
 namespace berth::api {
-namespace {
 
-json::object estimate_model(const gpu::Estimate& estimate) {
+json::object place_model(const gpu::Estimate& estimate, const std::string& held_back_by) {
     json::object model;
     model["position"] = estimate.position;
     model["latest_start"] = or_null(estimate.latest_start);
     model["likely_start"] = or_null(estimate.likely_start);
-    model["held_back_by"] = estimate.quota.empty() ? json::value(nullptr) : json::value(estimate.quota);
+    model["held_back_by"] = held_back_by.empty() ? json::value(nullptr) : json::value(held_back_by);
     return model;
 }
+
+namespace {
 
 json::object standing_model(
     const Dependencies& hub, const Call& call, const hub::GpuQueue::Standing& standing, bool sees_all) {
     const auto* user = hub.directory.find(standing.user);
     const auto server = hub.servers.find(standing.server);
     const bool shown = user != nullptr && (sees_all || call.who().is(user->name()));
-    auto model = estimate_model(standing.estimate);
+    auto model = place_model(standing.estimate, standing.estimate.quota);
     model["user"] = shown ? json::value(user->name().value) : json::value(nullptr);
     model["server"] = shown && server ? json::value(server->key.server.value) : json::value(nullptr);
     model["gpus"] = standing.gpus;
@@ -67,6 +69,15 @@ std::optional<std::string> holders_of(
     if (names.size() > kShown)
         text.append(" or ").append(std::to_string(names.size() - kShown)).append(" others");
     return text + ".";
+}
+
+awaitable<Result<std::vector<store::UsageIntervalRow>>> intervals_since(Dependencies& hub, Timestamp from) {
+    std::vector<store::UsageIntervalRow> intervals;
+    store::Change query = [&intervals, from](store::Transaction& t) {
+        intervals = store::usage_intervals(t, from);
+    };
+    BERTH_CO_CHECK(co_await hub.store.read(std::move(query)));
+    co_return intervals;
 }
 
 struct Held {
@@ -158,10 +169,9 @@ awaitable<Result<http::Response>> post_gpu_simulate(Dependencies& hub, Call& cal
         co_return http::Response::json(200, answer);
     }
     const auto why = hub.start.gpu_queue().why(ask);
-    answer = estimate_model(why.estimate);
+    answer = place_model(why.estimate, why.quota);
     answer["starts_now"] = why.starts_now;
     answer["refusal"] = why.refusal.empty() ? json::value(nullptr) : json::value(why.refusal);
-    if (!why.quota.empty()) answer["held_back_by"] = why.quota;
     json::array devices;
     for (const auto& device : why.devices)
         devices.emplace_back(device_answer(hub, device));
@@ -179,11 +189,7 @@ awaitable<Result<http::Response>> post_gpu_simulate(Dependencies& hub, Call& cal
 awaitable<Result<http::Response>> get_gpu_history(Dependencies& hub, Call& call) {
     const bool sees_all = call.who().scopes().has_everywhere("gpu:admin");
     const auto from = call.now - std::chrono::hours(24);
-    std::vector<store::UsageIntervalRow> intervals;
-    store::Change query = [&intervals, from](store::Transaction& t) {
-        intervals = store::usage_intervals(t, from);
-    };
-    BERTH_CO_CHECK(co_await hub.store.read(std::move(query)));
+    BERTH_CO_TRY(const auto intervals, co_await intervals_since(hub, from));
     std::map<std::string, json::array> by_device;
     for (const auto& interval : intervals) {
         const auto* user = interval.user ? hub.directory.find(*interval.user) : nullptr;
@@ -212,11 +218,7 @@ awaitable<Result<http::Response>> get_gpu_usage(Dependencies& hub, Call& call) {
         co_return bad_request("'by' must be user, group, model or gpu");
     BERTH_CO_TRY(const auto to, time_query(call, "to", call.now));
     BERTH_CO_TRY(const auto from, time_query(call, "from", to - std::chrono::hours(24 * 30)));
-    std::vector<store::UsageIntervalRow> intervals;
-    store::Change query = [&intervals, from](store::Transaction& t) {
-        intervals = store::usage_intervals(t, from);
-    };
-    BERTH_CO_CHECK(co_await hub.store.read(std::move(query)));
+    BERTH_CO_TRY(const auto intervals, co_await intervals_since(hub, from));
     const auto sums = sum(hub, intervals, by, from, std::min(to, call.now));
     if (call.request.query_value("format").value_or("json") == "csv") {
         http::Response response;

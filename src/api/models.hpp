@@ -10,6 +10,10 @@
 
 namespace berth::api {
 
+// A place in the queue for GPUs, taken or offered. `held_back_by`: the rule in the way whatever is free; ""
+// none.
+json::object place_model(const gpu::Estimate& estimate, const std::string& held_back_by);
+
 enum class Servers { active, all };  // ?include_stopped_servers
 enum class AuthState {
     hidden,

@@ -1,6 +1,7 @@
 // What the start form offers: the profiles, and whether each fits now.
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
+#include "api/models.hpp"
 
 #include <algorithm>
 
@@ -41,12 +42,7 @@ json::value wait_for(const Dependencies& hub, const ServerKey& key, const config
     if (!ask) return nullptr;
     const auto why = hub.start.gpu_queue().why(*ask);
     if (why.starts_now || !why.refusal.empty()) return nullptr;
-    json::object wait;
-    wait["position"] = why.estimate.position;
-    wait["latest_start"] = or_null(why.estimate.latest_start);
-    wait["likely_start"] = or_null(why.estimate.likely_start);
-    wait["held_back_by"] = why.quota.empty() ? json::value(nullptr) : json::value(why.quota);
-    return wait;
+    return place_model(why.estimate, why.quota);
 }
 
 json::object profile_model(

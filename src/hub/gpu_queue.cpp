@@ -177,11 +177,6 @@ void GpuQueue::give_up(const std::shared_ptr<Waiter>& waiter) {
     changed_.notify_all();
 }
 
-void GpuQueue::forget(ServerId server) {
-    const auto at = by_server_.find(number_of(server));
-    if (at != by_server_.end()) give_up(std::shared_ptr(at->second));
-}
-
 GpuQueue::Place& GpuQueue::Place::operator=(Place&& other) noexcept {
     if (this != &other) {
         leave();
@@ -251,21 +246,18 @@ const std::vector<gpu::Estimate>& GpuQueue::estimates() const {
     return estimates_->second;
 }
 
+GpuQueue::Standing GpuQueue::standing(const Waiter& waiter, const gpu::Estimate& estimate) const {
+    const auto& row = waiter.row;
+    const auto* entry = scheduler_.find(estimate.entry);
+    const auto gpus = entry == nullptr ? 0 : entry->request.wish.count;
+    return {row.server, row.user, estimate, estimates().size(), gpus, row.enqueued};
+}
+
 std::vector<GpuQueue::Standing> GpuQueue::standings() const {
     std::vector<Standing> all;
-    const auto& estimates = this->estimates();
-    for (const auto& estimate : estimates) {
+    for (const auto& estimate : estimates()) {
         const auto at = by_entry_.find(static_cast<std::int64_t>(estimate.entry));
-        if (at == by_entry_.end()) continue;
-        const auto& row = at->second->row;
-        const auto* entry = scheduler_.find(estimate.entry);
-        all.push_back(
-            {row.server,
-             row.user,
-             estimate,
-             estimates.size(),
-             entry == nullptr ? 0 : entry->request.wish.count,
-             row.enqueued});
+        if (at != by_entry_.end()) all.push_back(standing(*at->second, estimate));
     }
     return all;
 }
@@ -273,8 +265,8 @@ std::vector<GpuQueue::Standing> GpuQueue::standings() const {
 std::optional<GpuQueue::Standing> GpuQueue::standing_of(ServerId server) const {
     const auto at = by_server_.find(number_of(server));
     if (at == by_server_.end() || at->second->granted) return std::nullopt;
-    for (auto& standing : standings()) {
-        if (standing.server == server) return standing;
+    for (const auto& estimate : estimates()) {
+        if (estimate.entry == at->second->id()) return standing(*at->second, estimate);
     }
     return std::nullopt;
 }

@@ -77,8 +77,6 @@ public:
         const std::vector<store::QueueEntryRow>& entries, const std::vector<store::UsageIntervalRow>& usage);
     // Errors: those of the scheduler's rules (HubErrc::gpu_rule), each naming the rule and what helps.
     Result<Place> ask(const Ask& ask);
-    // The start it belonged to has ended.
-    void forget(ServerId server);
 
     // Where a waiting start stands.
     struct Standing {
@@ -119,6 +117,7 @@ private:
     void carry_out(const gpu::Action& action);
     void give_up(const std::shared_ptr<Waiter>& waiter);
     const std::vector<gpu::Estimate>& estimates() const;
+    Standing standing(const Waiter& waiter, const gpu::Estimate& estimate) const;
 
     Context& context_;
     gpu::Scheduler scheduler_;

@@ -17,6 +17,8 @@ import tempfile
 import threading
 import time
 
+from tests.support.ports import free_port
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOKEN = "conformance-token"
 
@@ -27,12 +29,6 @@ def command():
 
 def is_berth():
     return "configurable-http-proxy" not in " ".join(command())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until(condition, seconds=5.0):
