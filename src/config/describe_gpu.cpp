@@ -46,11 +46,65 @@ void describe_quota(Visitor& v, GpuQuota& o) {
     v.field({"user", "Whose limit it is; *: each user's. Empty with a group."}, &o.user);
     v.field({"group", "The group whose members together it holds."}, &o.group);
     v.field({"model", "Counts only GPUs of this name; empty: all."}, &o.model);
+    v.field({"pool", "Counts only GPUs of this pool; empty: all."}, &o.pool);
     v.field({.key = "gpus", .help = "GPUs at a time.", .max = 1024}, &o.gpus);
     v.field({"gpu_hours", "GPU-hours within the window."}, &o.gpu_hours);
     v.field(
         {.key = "window", .help = "How far back gpu_hours counts.", .min = 3600, .max = kYear}, &o.window);
     v.field({.key = "waiting", .help = "Starts in the queue at a time.", .max = 10000}, &o.waiting);
+}
+
+void describe_policy(Visitor& v, std::string& policy, std::string& privacy) {
+    v.field(
+        {.key = "policy",
+         .help = "Which of several free GPUs a start is given.",
+         .allowed =
+             {"least_allocated", "pack", "spread", "round_robin", "lru", "affinity", "load", "topology"}},
+        &policy);
+    v.field(
+        {.key = "privacy",
+         .help = "Whether everybody sees who holds its GPUs (open), or only how many are free (counts).",
+         .allowed = {"open", "counts"}},
+        &privacy);
+}
+
+void describe_pool(Visitor& v, GpuPool& o) {
+    v.field({"name", "What profiles call it in gpu_pool: lower-case letters, digits and '-'."}, &o.name);
+    v.field({"devices", "UUIDs of its GPUs."}, &o.devices);
+    v.field({"models", "And every GPU of these names, as the board shows them."}, &o.models);
+    describe_policy(v, o.policy, o.privacy);
+}
+
+void describe_lease(Visitor& v, GpuLeaseOptions& o) {
+    v.field(
+        {.key = "length",
+         .help = "A server with GPUs ends after so long unless its people renew it; they are warned 60, 15 "
+                 "and 5 minutes before. 0: it has no such end.",
+         .max = kYear},
+        &o.length);
+    v.field(
+        {.key = "longest",
+         .help = "Nobody may renew beyond this age of the server; 0 sets no limit.",
+         .max = kYear},
+        &o.longest);
+}
+
+void describe_preemption(Visitor& v, GpuPreemptionOptions& o) {
+    v.field(
+        {"enabled",
+         "Take GPUs back from servers of preemptible profiles, for starts of a higher class or of people who "
+         "had less."},
+        &o.enabled);
+    v.field(
+        {.key = "min_runtime", .help = "No server is interrupted earlier than this.", .max = kYear},
+        &o.min_runtime);
+    v.field(
+        {.key = "hysteresis_percent",
+         .help = "Of equal class, only who had less takes from who had more: by so many percent of theirs.",
+         .min = 100,
+         .max = 10'000},
+        &o.hysteresis_percent);
+    v.field({.key = "grace", .help = "Its people are told so long before it stops.", .max = kDay}, &o.grace);
 }
 
 }  // namespace
@@ -83,6 +137,16 @@ void describe_gpu(Visitor& v, GpuOptions& o) {
         describe_queue(i, o.queue);
     });
     list_of(v, {"quotas", "Limits on the GPUs of users and groups."}, o.quotas, describe_quota);
+    describe_policy(v, o.policy, o.privacy);
+    list_of(
+        v,
+        {"pools", "GPUs that profiles ask for by name; the rest is the default pool."},
+        o.pools,
+        describe_pool);
+    v.section({"lease", "How long a GPU is somebody's."}, [&o](Visitor& i) { describe_lease(i, o.lease); });
+    v.section({"preemption", "Taking GPUs back from those who work with them."}, [&o](Visitor& i) {
+        describe_preemption(i, o.preemption);
+    });
 }
 
 }  // namespace berth::config

@@ -64,6 +64,8 @@ struct Profile {
     bool gpu_exclusive = false;  // alone on its devices even when gpu.oversubscription lets them be shared
     std::string gpu_model;       // only GPUs of this name; "": any
     std::optional<Bytes> gpu_memory;  // only GPUs with at least so much
+    std::string gpu_pool;             // "": the default one
+    bool preemptible = false;         // its GPUs may be taken back for others while it works
     std::uint32_t priority = 0;       // its class in the queue for GPUs; higher goes first
     std::vector<std::string> gpu_capabilities = {"gpu", "compute", "utility"};
     std::optional<double> cpus;
@@ -142,10 +144,36 @@ struct GpuQuota {
     std::string user;                   // "" with a group; "*": each user
     std::string group;                  // its members together
     std::string model;                  // counts only GPUs of this name; "": all
+    std::string pool;                   // counts only GPUs of this pool; "": all
     std::optional<std::uint32_t> gpus;  // at a time
     std::optional<double> gpu_hours;    // within the last `window`
     seconds window{7 * 86400};
     std::optional<std::uint32_t> waiting;  // starts in the queue at a time
+};
+
+// A set of GPUs that starts ask for by name, with rules of its own (gpu.md E.3). A GPU is in the first pool
+// that names it, or in the default one, whose name is "".
+struct GpuPool {
+    std::string name;                  // key
+    std::vector<std::string> devices;  // UUIDs
+    std::vector<std::string> models;   // and every GPU of these names
+    std::string policy = "least_allocated";
+    std::string privacy =
+        "counts";  // open: everybody sees who holds its GPUs; counts: only how many are free
+};
+
+// How long a GPU is somebody's (gpu.md E.7).
+struct GpuLeaseOptions {
+    seconds length{0};  // it ends then, with its server, unless it is renewed; 0: with its server alone
+    seconds longest{7 * 86400};  // from its begin, however often it is renewed; 0: no limit
+};
+
+// Taking GPUs back from those who work with them, for others with a better claim (gpu.md E.6).
+struct GpuPreemptionOptions {
+    bool enabled = false;
+    seconds min_runtime{1800};
+    std::uint32_t hysteresis_percent = 120;  // so much of what the one who waits had must the holder have had
+    seconds grace{600};                      // its people are told so long before
 };
 
 struct GpuOptions {
@@ -158,6 +186,11 @@ struct GpuOptions {
     bool simulated = false;      // set by --stand-in-gpus; every page then says so
     GpuQueueOptions queue;
     std::vector<GpuQuota> quotas;
+    std::vector<GpuPool> pools;
+    std::string policy = "least_allocated";  // of the default pool
+    std::string privacy = "counts";          // of the default pool
+    GpuLeaseOptions lease;
+    GpuPreemptionOptions preemption;
 };
 
 struct ServiceOptions {
@@ -214,6 +247,24 @@ struct EdgeCacheOptions {
     std::optional<Bytes> max_bytes = Bytes{128ULL << 20};  // of all images together, as compressed
 };
 
+// Mail, sent by SMTP.
+struct MailOptions {
+    std::string server;  // smtp://host[:port] or smtps://host[:port]; "": no mail
+    std::string from;    // address of the sender
+    std::string user;    // "": without signing in
+    Secret password;
+    std::string domain;     // name@domain for people whose account says no address; "": none for them
+    bool start_tls = true;  // smtp:// goes on in TLS; false: in the clear
+};
+
+// Telling people what happens while no page of theirs is open (hub/notify.hpp).
+struct NotifyOptions {
+    MailOptions mail;
+    std::string webhook;   // http(s) URL that gets every notice as JSON; "": none
+    Secret webhook_token;  // sent as Authorization: Bearer
+    bool browser = true;   // notices of the browser (web push), for those who switch them on
+};
+
 struct AdminOptions {
     std::string socket;  // of `berth user`, `berth server`, …; "" = state_dir/admin.sock
     std::string group;   // whose members may use it besides root and the hub's own account; "" = nobody
@@ -251,6 +302,7 @@ struct Options {
     std::map<std::string, std::vector<std::string>> groups;  // group -> users, made at start
     std::vector<ServiceOptions> services;
     std::vector<RoleOptions> roles;
+    NotifyOptions notify;
     AdminOptions admin;
     LogOptions log;
 

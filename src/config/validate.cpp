@@ -263,6 +263,32 @@ void check_gpus(const Options& o, Check& check) {
             key,
             "'" + key + "' must name a user (\"*\" is each of them) or a group");
     }
+}
+
+void check_pools(const Options& o, Check& check) {
+    check.names(
+        "gpu.pools",
+        o.gpu.pools,
+        [](const GpuPool& p) -> const std::string& { return p.name; },
+        "name",
+        [](const std::string& name) { return all_of(name, "-") && name.size() <= 63; },
+        "use at most 63 lower-case letters, digits and '-'");
+    const auto known = [&o](const std::string& name) {
+        return name.empty() || std::any_of(o.gpu.pools.begin(), o.gpu.pools.end(), [&](const auto& pool) {
+                   return pool.name == name;
+               });
+    };
+    const auto check_pool = [&](const std::string& key, const std::string& pool) {
+        if (known(pool)) return;
+        check.fail(
+            ConfigErrc::contradictory,
+            key,
+            "'" + key + "' is '" + ellipsized(pool, 40) + "', and gpu.pools has no such pool");
+    };
+    for (std::size_t i = 0; i < o.profiles.size(); ++i)
+        check_pool("profiles[" + std::to_string(i) + "].gpu_pool", o.profiles[i].gpu_pool);
+    for (std::size_t i = 0; i < o.gpu.quotas.size(); ++i)
+        check_pool("gpu.quotas[" + std::to_string(i) + "].pool", o.gpu.quotas[i].pool);
     if (!o.spawn.default_url.empty() && !o.spawn.default_url.starts_with('/')) {
         check.fail(ConfigErrc::out_of_range, "spawn.default_url", "'spawn.default_url' must begin with '/'");
     }
@@ -301,6 +327,7 @@ std::vector<Problem> validate(const Options& options) {
     check_services(options, check);
     check_roles(options, check);
     check_gpus(options, check);
+    check_pools(options, check);
     check_cull(options, check);
     return problems;
 }

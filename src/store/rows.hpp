@@ -160,7 +160,7 @@ struct LeaseRow {
     std::vector<DeviceUuid> devices;
     std::string container;  // backend's name for what it is bound to, "" before
     Timestamp created{};
-    std::optional<Timestamp> expires_at;  // façade leases only
+    std::optional<Timestamp> expires_at;  // it ends then unless it is renewed
     std::optional<Timestamp> released_at;
     std::string end_reason;
 };
@@ -174,6 +174,38 @@ struct QueueEntryRow {
     Timestamp enqueued{};
 };
 
+// GPUs kept for somebody at a time to come (gpu.md E.1).
+struct ReservationRow {
+    std::int64_t id = 0;
+    std::optional<UserId> user;         // whose; or
+    std::string group;                  // of whoever is in it
+    json::value wish = json::object();  // count, pool, model, memory, devices
+    Timestamp begin{};
+    Timestamp end{};
+    std::string note;     // for the calendar
+    std::string made_by;  // principal, as in audit records
+};
+
+// What a device was doing over one span of time, for the board.
+struct DeviceSampleRow {
+    DeviceUuid device;
+    Timestamp begin{};
+    Timestamp end{};
+    std::string state;             // free, held, idle, busy, external, sick
+    double utilisation = 0;        // mean over the span, 0 to 1
+    std::uint64_t used_bytes = 0;  // mean
+};
+
+// Where a browser that was allowed to takes notices (Web Push, RFC 8030).
+struct PushRow {
+    std::int64_t id = 0;
+    UserId user{};
+    std::string endpoint;  // https URL of the browser's push service
+    std::string p256dh;    // the browser's public key, base64url
+    std::string auth;      // its shared secret, base64url
+    Timestamp created{};
+};
+
 struct UsageIntervalRow {
     std::int64_t id = 0;
     LeaseId lease{};
@@ -183,6 +215,8 @@ struct UsageIntervalRow {
     Timestamp begin{};
     std::optional<Timestamp> end;
     std::string end_reason;
+    double used_seconds = 0;  // time × utilisation, as far as it was read
+    double joules = 0;        // the device's energy over that time, as far as it was read
 };
 
 struct AuditRow {

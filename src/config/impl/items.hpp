@@ -64,6 +64,11 @@ void list_of(Visitor& v, const Doc& doc, std::vector<T>& items, void (*describe_
 
 // describe_cull.cpp
 void describe_cull(Visitor& v, CullOptions& o);
+// describe_spawn.cpp
+void describe_spawn(Visitor& v, SpawnOptions& o);
+void describe_docker(Visitor& v, DockerOptions& o);
+void describe_local(Visitor& v, LocalOptions& o);
+void describe_profile(Visitor& v, Profile& o);
 // describe_gpu.cpp
 void describe_gpu(Visitor& v, GpuOptions& o);
 

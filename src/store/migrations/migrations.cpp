@@ -6,6 +6,7 @@ std::span<const Migration> all_migrations() {
     static const Migration migrations[] = {
         {1, "initial", m0001_initial()},
         {2, "culling", m0002_culling()},
+        {3, "gpu", m0003_gpu()},
     };
     return migrations;
 }

@@ -15,6 +15,7 @@ struct Migration {
 
 std::span<const char* const> m0001_initial();
 std::span<const char* const> m0002_culling();
+std::span<const char* const> m0003_gpu();
 
 std::span<const Migration> all_migrations();  // in order of version
 
