@@ -1,6 +1,8 @@
 """Click on "Start" to a usable JupyterLab launcher in Chromium, both hubs with the notebook image in Docker.
 
-Turn by turn, each with a fresh browser profile (cold cache), a volume that exists and the image in the page cache.
+Turn by turn, each with a fresh browser profile (cold cache), a volume that exists and the image in the page cache. Beside
+it the least that Lab takes by itself: opened again in the same browser, from a server that has long been running, with
+everything that a browser can keep. Together with the container's own boot (bench/run spawn) that is what no hub gets below.
 """
 
 import os
@@ -20,6 +22,14 @@ def click(page):
     return began
 
 
+def lab_again(page):
+    time.sleep(2)  # what the first opening left to do
+    began = time.monotonic()
+    page.reload()
+    chrome.wait_launcher(page)
+    return time.monotonic() - began
+
+
 def one_turn(browser, hub):
     context = browser.new_context(viewport=chrome.SIZE)
     page = context.new_page()
@@ -29,7 +39,8 @@ def one_turn(browser, hub):
         page.wait_for_load_state()
         began = click(page)
         chrome.wait_launcher(page)
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        return took, lab_again(page)
     finally:
         context.close()
         hub.api("DELETE", "/users/ann/server")
@@ -57,7 +68,11 @@ def run():
             jupyterhub.clean_up()
             for mark in marks:
                 peers.docker_clean(mark)
+    again = [lab for _, lab in ours], [lab for _, lab in theirs]
+    ours, theirs = [took for took, _ in ours], [took for took, _ in theirs]
     here, there = peers.median(ours), peers.median(theirs)
     return {"rows": [peers.row("click to usable launcher", "s", here, {"JupyterHub 6 + DockerSpawner": there}, "≤ 0.8",
-                               here <= 0.8 * there)],
+                               here <= 0.8 * there),
+                     peers.row("Lab again, in a browser that kept everything", "s", peers.median(again[0]),
+                               {"JupyterHub 6 + DockerSpawner": peers.median(again[1])})],
             "berth_seconds": ours, "jupyterhub_seconds": theirs, "ratio": here / there}

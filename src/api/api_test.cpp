@@ -154,6 +154,53 @@ TEST(Api, UsersComeInPagesWhenAsked) {
     EXPECT_EQ(sorted.at(0).at("name"), "u3");
 }
 
+// Pages of every order and filter, put together, against the whole list sorted here.
+TEST(Api, EveryOrderAndFilterOfUsersAgreesWithAPlainList) {
+    TestApi hub;
+    hub.open_all();
+    const auto token = hub.admin_token();
+    std::string names;
+    for (int n = 0; n < 40; ++n)
+        names += (n == 0 ? "\"u" : ",\"u") + std::to_string((n * 17) % 40) + '"';
+    ASSERT_EQ(
+        hub.with_token(token, Method::post, "/hub/api/users", "{\"usernames\":[" + names + "]}").status,
+        201U);
+    for (int n = 0; n < 40; n += 3) {
+        const auto* user = hub.directory->find(UserName("u" + std::to_string(n)));
+        hub.directory->touch(user->id(), now_utc() + seconds((n * 7) % 11));
+    }
+    const auto all = body_of(hub.with_token(token, Method::get, "/hub/api/users")).as_array();
+    for (const std::string sort : {"id", "name", "last_activity"}) {
+        for (const std::string part : {"", "u", "1", "nobody"}) {
+            for (const bool reverse : {false, true}) {
+                std::vector<json::value> expected;
+                for (const auto& user : all)
+                    if (user.at("name").as_string().find(part) != std::string::npos) expected.push_back(user);
+                const auto key = [&](const json::value& user) {
+                    if (sort == "id") return std::string();
+                    const auto& value = user.at(sort);
+                    return value.is_null() ? std::string() : std::string(value.as_string());
+                };
+                std::stable_sort(expected.begin(), expected.end(), [&](const auto& a, const auto& b) {
+                    return key(a) < key(b);
+                });
+                if (reverse) std::reverse(expected.begin(), expected.end());
+                std::vector<json::value> paged;
+                for (std::size_t offset = 0; offset < expected.size() + 7; offset += 7) {
+                    const auto page = body_of(hub.with_token(
+                        token,
+                        Method::get,
+                        "/hub/api/users?limit=7&offset=" + std::to_string(offset) +
+                            "&sort=" + (reverse ? "-" : "") + sort + "&name_filter=" + part));
+                    for (const auto& user : page.as_array())
+                        paged.push_back(user);
+                }
+                EXPECT_EQ(paged, expected) << sort << " '" << part << "' " << reverse;
+            }
+        }
+    }
+}
+
 TEST(Api, ListsShowWhatTheFilterReaches) {
     TestApi hub;
     hub.open_all();

@@ -43,7 +43,9 @@ std::string names_of(const Dependencies& hub, const std::vector<UserId>& users) 
 
 http::Response group_response(
     const Dependencies& hub, const Call& call, unsigned status, const identity::Group& group) {
-    return http::Response::json(status, group_model(hub, call.who(), group).value_or(json::object{}));
+    std::string text;
+    if (!append_group(text, hub, call.who(), group)) text = "{}";
+    return json_text(status, std::move(text));
 }
 
 Result<std::vector<UserId>> required_users(const Dependencies& hub, const Call& call) {
@@ -66,10 +68,9 @@ awaitable<Result<http::Response>> get_groups(Dependencies& hub, Call& call) {
         const bool on_page = total >= page.offset && total < page.offset + page.limit;
         ++total;
         if (!on_page) continue;
-        const auto model = group_model(hub, call.who(), *group);
-        if (!model) continue;
-        if (!items.empty()) items += ',';
-        items += json::serialize(*model);
+        const auto before = items.size();
+        if (before != 0) items += ',';
+        if (!append_group(items, hub, call.who(), *group)) items.resize(before);
     }
     co_return page_response(call.request, page, total, std::move(items));
 }
@@ -88,7 +89,7 @@ awaitable<Result<http::Response>> post_groups(Dependencies& hub, Call& call) {
         groups.push_back(std::move(name));
     }
     BERTH_CO_CHECK(co_await hub.directory.create_groups(groups, audit_of(call, "group.create", "")));
-    json::array models;
+    std::string models = "[";
     for (const auto& name : groups) {
         const auto* group = hub.directory.find(name);
         if (group == nullptr) continue;
@@ -98,9 +99,12 @@ awaitable<Result<http::Response>> post_groups(Dependencies& hub, Call& call) {
                 id, members, audit_of(call, "group.add", name.value, joined(*users))));
         group = hub.directory.find(id);
         if (group == nullptr) continue;
-        models.emplace_back(group_model(hub, call.who(), *group).value_or(json::object{}));
+        const auto before = models.size();
+        if (before != 1) models += ',';
+        if (!append_group(models, hub, call.who(), *group)) models.resize(before);
     }
-    co_return http::Response::json(201, models);
+    models += ']';
+    co_return json_text(201, std::move(models));
 }
 
 awaitable<Result<http::Response>> get_group(Dependencies& hub, Call& call) {

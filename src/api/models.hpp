@@ -50,9 +50,10 @@ private:
 // {"at", "because", "seconds_left", "extensions_left", "extension_seconds"}: what is told of a near end.
 void append_ending(std::string& out, const hub::Ending& ending);
 json::object token_model(const Dependencies& hub, const identity::Token& token);
+// Appends it; false, with nothing appended, when the reader may see nothing of it.
+bool append_group(
+    std::string& out, const Dependencies& hub, const access::Principal& reader, const identity::Group& group);
 // Nothing when the reader may see nothing of it.
-std::optional<json::object> group_model(
-    const Dependencies& hub, const access::Principal& reader, const identity::Group& group);
 std::optional<json::object> service_model(
     const Dependencies& hub, const access::Principal& reader, const store::ServiceRow& service);
 

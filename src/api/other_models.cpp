@@ -38,23 +38,30 @@ json::object token_model(const Dependencies& hub, const identity::Token& token) 
     return model;
 }
 
-std::optional<json::object> group_model(
-    const Dependencies& hub, const access::Principal& reader, const identity::Group& group) {
+bool append_group(
+    std::string& out,
+    const Dependencies& hub,
+    const access::Principal& reader,
+    const identity::Group& group) {
     const auto target = access::Target::of(group.row.name);
     const auto& scopes = reader.scopes();
     const bool all = scopes.has("read:groups", target, hub.directory);
     const bool roles = scopes.has("read:roles:groups", target, hub.directory);
-    if (!all && !roles && !scopes.has("read:groups:name", target, hub.directory)) return std::nullopt;
-    json::object model{{"kind", "group"}, {"name", group.row.name.value}};
-    if (roles) model["roles"] = array_of(hub.directory.role_names_of(group));
-    if (!all) return model;
-    model["properties"] = group.row.properties;
-    json::array users;
-    for (const auto id : group.row.members) {
-        if (const auto* user = hub.directory.find(id)) users.emplace_back(user->name().value);
+    if (!all && !roles && !scopes.has("read:groups:name", target, hub.directory)) return false;
+    JsonObject object(out);
+    object.text("kind", "group");
+    object.text("name", group.row.name.value);
+    if (roles) object.texts("roles", hub.directory.role_names_of(group));
+    if (all) {
+        object.key("properties") += json::serialize(group.row.properties);
+        std::vector<std::string_view> users;
+        users.reserve(group.row.members.size());
+        for (const auto id : group.row.members)
+            users.push_back(hub.directory.name_of(id));
+        object.texts("users", users);
     }
-    model["users"] = std::move(users);
-    return model;
+    object.end();
+    return true;
 }
 
 std::optional<json::object> service_model(

@@ -9,7 +9,7 @@
 #include "identity/names.hpp"
 
 #include <algorithm>
-#include <tuple>
+#include <utility>
 
 namespace berth::api {
 namespace {
@@ -45,66 +45,114 @@ bool listed(const Dependencies& hub, const access::Reach& reach, const identity:
     return reach.everywhere || reach.covers(access::Target::of(user.name()), hub.directory);
 }
 
-// All that pass, by id or by name. Those with servers are few, so they are looked for among the servers.
-std::vector<const identity::User*> matching_users(
-    const Dependencies& hub, const Query& query, const access::Reach& reach) {
-    std::vector<UserId> owners;
-    if (!query.state.empty()) owners = hub.servers.owners(query.state == "ready");
-    std::vector<const identity::User*> users;
-    if (query.state == "active" || query.state == "ready") {
-        for (const auto id : owners) {
-            if (const auto* user = hub.directory.find(id)) users.push_back(user);
-        }
-        if (query.sort == "name")
-            std::sort(users.begin(), users.end(), [](auto* a, auto* b) { return a->name() < b->name(); });
-    } else if (query.sort == "name") {
-        for (const auto* user : hub.directory.users_by_name()) {
-            if (!std::binary_search(owners.begin(), owners.end(), user->id())) users.push_back(user);
-        }
-    } else {
-        auto owner = owners.begin();  // both are in the order of ids
-        for (const auto* user : hub.directory.users_by_id()) {
-            while (owner != owners.end() && *owner < user->id())
-                ++owner;
-            if (owner == owners.end() || *owner != user->id()) users.push_back(user);
-        }
-    }
-    std::erase_if(users, [&](const auto* user) {
-        const bool named =
-            query.name_filter.empty() || user->name().value.find(query.name_filter) != std::string::npos;
-        return !named || !listed(hub, reach, *user);
-    });
-    return users;
-}
-
-// The page of them: only what is shown is put in order.
-std::vector<const identity::User*> page_by_activity(
-    const std::vector<const identity::User*>& users, const Page& page, bool descending) {
-    using Key = std::tuple<Timestamp, UserId, const identity::User*>;
-    std::vector<Key> keys;
-    keys.reserve(users.size());
-    for (const auto* user : users)
-        keys.emplace_back(user->row.last_activity.value_or(Timestamp{}), user->id(), user);
-    const auto before = [descending](const Key& a, const Key& b) { return descending ? b < a : a < b; };
-    const auto first = keys.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset, keys.size()));
-    const auto last =
-        keys.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset + page.limit, keys.size()));
-    if (first != keys.end()) std::nth_element(keys.begin(), first, keys.end(), before);
-    std::partial_sort(first, last, keys.end(), before);
+struct Selection {
     std::vector<const identity::User*> shown;
-    for (auto key = first; key != last; ++key)
-        shown.push_back(std::get<2>(*key));
-    return shown;
+    std::size_t total = 0;
+};
+
+// The order asked for, over everybody.
+class Order {
+public:
+    Order(const Dependencies& hub, const Query& query) : descending_(query.descending) {
+        if (query.sort == "last_activity")
+            by_activity_ = hub.directory.users_by_activity();
+        else
+            users_ = query.sort == "name" ? hub.directory.users_by_name() : hub.directory.users_by_id();
+    }
+    std::size_t size() const { return users_.size() + by_activity_.size(); }
+    const identity::User* operator[](std::size_t at) const {
+        if (descending_) at = size() - 1 - at;
+        return users_.empty() ? by_activity_[at].user : users_[at];
+    }
+
+private:
+    bool descending_;
+    std::span<const identity::User* const> users_;
+    std::span<const identity::ActivityKey> by_activity_;
+};
+
+bool comes_before(const Query& query, const identity::User* a, const identity::User* b) {
+    if (query.descending) std::swap(a, b);
+    if (query.sort == "name") return a->name() < b->name();
+    if (query.sort == "id") return a->id() < b->id();
+    const auto key = [](const auto* user) {
+        return std::pair(user->row.last_activity.value_or(Timestamp{}), user->id());
+    };
+    return key(a) < key(b);
 }
 
-std::vector<const identity::User*> page_of(
-    std::vector<const identity::User*> users, const Page& page, const Query& query) {
-    if (query.sort == "last_activity") return page_by_activity(users, page, query.descending);
-    if (query.descending) std::reverse(users.begin(), users.end());
-    const auto first = users.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset, users.size()));
-    const auto last =
-        users.begin() + static_cast<std::ptrdiff_t>(std::min(page.offset + page.limit, users.size()));
-    return {first, last};
+// Of few: only what is shown is put in order.
+Selection page_of_few(std::vector<const identity::User*> users, const Page& page, const Query& query) {
+    const auto before = [&query](const auto* a, const auto* b) { return comes_before(query, a, b); };
+    const auto place = [&users](std::size_t at) {
+        return users.begin() + static_cast<std::ptrdiff_t>(std::min(at, users.size()));
+    };
+    const auto first = place(page.offset);
+    const auto last = place(page.offset + page.limit);
+    if (query.sort == "id" && !query.descending) return {{first, last}, users.size()};
+    if (first != users.end()) std::nth_element(users.begin(), first, users.end(), before);
+    std::partial_sort(first, last, users.end(), before);
+    return {{first, last}, users.size()};
+}
+
+// Of everybody: one after another, until the page is full when `total` is known already.
+template <class Passes>
+Selection page_of_many(
+    const Order& order, const Page& page, std::optional<std::size_t> total, const Passes& passes) {
+    Selection selection;
+    std::size_t passed = 0;
+    for (std::size_t at = 0; at < order.size(); ++at) {
+        if (total && selection.shown.size() == page.limit) break;
+        if (!passes(*order[at])) continue;
+        if (passed >= page.offset && selection.shown.size() < page.limit)
+            selection.shown.push_back(order[at]);
+        ++passed;
+    }
+    selection.total = total.value_or(passed);
+    return selection;
+}
+
+// Pages cost what they show, however many users there are: all in one of three orders, those with servers
+// (few) from the servers, those with a part in their name from the text of all names. Only who may list some
+// of the users makes the hub look at each.
+Selection select(const Dependencies& hub, const Query& query, const access::Reach& reach, const Page& page) {
+    constexpr std::size_t kFew = 4096;
+    const auto owners =
+        query.state.empty() ? std::vector<UserId>() : hub.servers.owners(query.state == "ready");
+    const bool wants_owners = query.state == "active" || query.state == "ready";
+    const auto passes_state = [&](const identity::User& user) {
+        return query.state.empty() ||
+               std::binary_search(owners.begin(), owners.end(), user.id()) == wants_owners;
+    };
+    const Order order(hub, query);
+    if (!query.name_filter.empty()) {
+        auto named = hub.directory.users_holding(query.name_filter);
+        std::erase_if(
+            named, [&](const auto* user) { return !passes_state(*user) || !listed(hub, reach, *user); });
+        if (named.size() <= kFew) return page_of_few(std::move(named), page, query);
+        return page_of_many(order, page, named.size(), [&](const auto& user) {
+            return user.name().value.find(query.name_filter) != std::string::npos && passes_state(user) &&
+                   listed(hub, reach, user);
+        });
+    }
+    if (!reach.everywhere)
+        return page_of_many(order, page, std::nullopt, [&](const auto& user) {
+            return passes_state(user) && listed(hub, reach, user);
+        });
+    if (query.state.empty()) {
+        Selection all{{}, order.size()};
+        for (auto at = page.offset; at < order.size() && all.shown.size() < page.limit; ++at)
+            all.shown.push_back(order[at]);
+        return all;
+    }
+    if (wants_owners && query.sort == "id" && !query.descending) {
+        Selection some{{}, owners.size()};
+        for (auto at = page.offset; at < owners.size() && some.shown.size() < page.limit; ++at)
+            if (const auto* user = hub.directory.find(owners[at])) some.shown.push_back(user);
+        return some;
+    }
+    const auto total = wants_owners ? owners.size() : order.size() - owners.size();
+    return page_of_many(order, page, total, passes_state);
 }
 
 Result<void> check_filters(const access::Reach& reach) {
@@ -129,21 +177,7 @@ awaitable<Result<http::Response>> get_users(Dependencies& hub, Call& call) {
     BERTH_CO_CHECK(check_filters(*reach));
     const auto servers = query_flag(call.request, "include_stopped_servers") ? Servers::all : Servers::active;
     const UserView view(hub, call.who());
-    const bool everybody = reach->everywhere && query.name_filter.empty() && query.state.empty();
-    std::vector<const identity::User*> shown;
-    std::size_t total = 0;
-    if (everybody && query.sort != "last_activity" && !query.descending) {
-        // The common page costs what it shows, however many users there are.
-        const auto users = query.sort == "name" ? hub.directory.users_by_name() : hub.directory.users_by_id();
-        total = users.size();
-        const auto first = std::min(page.offset, total);
-        const auto some = users.subspan(first, std::min(page.limit, total - first));
-        shown.assign(some.begin(), some.end());
-    } else {
-        auto users = matching_users(hub, query, *reach);
-        total = users.size();
-        shown = page_of(std::move(users), page, query);
-    }
+    const auto [shown, total] = select(hub, query, *reach, page);
     std::string items;
     items.reserve(shown.size() * 256);
     for (const auto* user : shown) {

@@ -51,6 +51,8 @@ Server& Servers::add(ServerKey key, store::ServerRow row) {
     const bool added = by_user_[key.user].emplace(key.server, server).second;
     BERTH_ASSERT(added);
     by_id_.emplace(id, server);
+    const std::pair<UserId, const Server*> owned(server->row.user, server.get());
+    by_owner_.insert(std::upper_bound(by_owner_.begin(), by_owner_.end(), owned), owned);
     return *server;
 }
 
@@ -58,6 +60,7 @@ void Servers::remove(const ServerKey& key) {
     const auto server = find(key);
     if (!server) return;
     by_id_.erase(number_of(server->row.id));
+    std::erase(by_owner_, std::pair<UserId, const Server*>(server->row.user, server.get()));
     const auto owner = by_user_.find(key.user);
     owner->second.erase(key.server);
     if (owner->second.empty()) by_user_.erase(owner);
@@ -101,11 +104,11 @@ std::size_t Servers::active_count() const {
 
 std::vector<UserId> Servers::owners(bool ready_only) const {
     std::vector<UserId> users;
-    for (const auto& [id, server] : by_id_) {
-        if (ready_only ? server->ready() : server->active()) users.push_back(server->row.user);
+    users.reserve(by_owner_.size());
+    for (const auto& [user, server] : by_owner_) {
+        if (!(ready_only ? server->ready() : server->active())) continue;
+        if (users.empty() || users.back() != user) users.push_back(user);
     }
-    std::sort(users.begin(), users.end());
-    users.erase(std::unique(users.begin(), users.end()), users.end());
     return users;
 }
 

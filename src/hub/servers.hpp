@@ -143,6 +143,7 @@ private:
     std::set<UserName> claimed_;
     std::unordered_map<UserName, std::map<ServerName, std::shared_ptr<Server>>> by_user_;
     std::unordered_map<std::int64_t, std::shared_ptr<Server>> by_id_;
+    std::vector<std::pair<UserId, const Server*>> by_owner_;  // sorted
 };
 
 // "https://hub.example.org" of "https://hub.example.org/base/".

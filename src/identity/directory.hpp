@@ -42,8 +42,12 @@ public:
     const User* find(const UserName& name) const;
     const User* find(UserId id) const;
     const User* find_by_cookie(std::string_view cookie_id) const;
-    std::span<const User* const> users_by_name() const;  // sorted by name
-    std::span<const User* const> users_by_id() const;    // sorted by id: order of creation
+    std::span<const User* const> users_by_name() const;      // sorted by name
+    std::span<const User* const> users_by_id() const;        // sorted by id: order of creation
+    std::span<const ActivityKey> users_by_activity() const;  // who was never active first, then by time
+    // Those whose name holds `part`, by id; one sweep over all names.
+    std::vector<const User*> users_holding(std::string_view part) const;
+    std::string_view name_of(UserId id) const;  // "" when unknown; valid until users change
     std::size_t user_count() const;
     // True while no user is an administrator.
     bool without_admin() const;

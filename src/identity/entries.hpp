@@ -15,9 +15,18 @@ struct User {
     store::UserRow row;
     std::vector<GroupId> groups;  // sorted by id
     bool activity_dirty = false;  // last_activity is newer than in the database
+    bool order_outdated = false;  // last_activity is newer than in the order of activity
 
     const UserName& name() const { return row.name; }
     UserId id() const { return row.id; }
+};
+
+// An entry of the order of activity.
+struct ActivityKey {
+    Timestamp at{};  // zero: never active
+    UserId id{};
+    const User* user = nullptr;
+    auto operator<=>(const ActivityKey&) const = default;
 };
 
 struct Group {

@@ -107,6 +107,7 @@ awaitable<Result<void>> Directory::commit(Mutation mutation) {
 void Directory::touch(UserId user, Timestamp at) {
     auto* entry = state_->user(user);
     if (entry == nullptr || (entry->row.last_activity && *entry->row.last_activity >= at)) return;
+    state_->by_activity.will_change(*entry);
     entry->row.last_activity = at;
     if (!entry->activity_dirty) state_->touched_users.push_back(user);
     entry->activity_dirty = true;

@@ -1,5 +1,7 @@
 #include "identity/impl/state.hpp"
 
+#include "base/assert.hpp"
+
 #include <algorithm>
 
 namespace berth::identity {
@@ -55,9 +57,21 @@ void Directory::State::add_users(std::vector<store::UserRow> rows) {
         users_by_id.push_back(added);
         user_names.emplace(added->row.name.value, added);
         cookies.emplace(added->row.cookie_id, added);
+        by_activity.add(*added);
     }
     merge_new(users_by_name, before, by_name);
     merge_new(users_by_id, before, by_id);
+    for (auto at = before; at < users_by_id.size() && !names_outdated; ++at)
+        names_outdated = !name_text.add(*users_by_id[at]);
+}
+
+const NameText& Directory::State::names() {
+    if (!names_outdated) return name_text;
+    name_text.clear();
+    for (const auto* each : users_by_id)
+        BERTH_ASSERT(name_text.add(*each));
+    names_outdated = false;
+    return name_text;
 }
 
 User* Directory::State::user(UserId id) const {
@@ -90,6 +104,8 @@ void Directory::State::remove_user(UserId id) {
     std::erase_if(servers, [&](const auto& each) { return each.second.user == id; });
     user_names.erase(gone->row.name.value);
     cookies.erase(gone->row.cookie_id);
+    by_activity.remove(*gone);
+    name_text.remove(id);
     erase_from(users_by_name, gone, by_name);
     erase_from(users_by_id, gone, by_id);
     users.erase(number_of(id));
@@ -102,6 +118,7 @@ void Directory::State::rename_user(UserId id, const UserName& name) {
     user_names.erase(entry->row.name.value);
     erase_from(users_by_name, entry, by_name);
     entry->row.name = name;
+    names_outdated = true;
     user_names.emplace(entry->row.name.value, entry);
     users_by_name.insert(std::lower_bound(users_by_name.begin(), users_by_name.end(), entry, by_name), entry);
     forget_scopes();

@@ -26,6 +26,15 @@ std::span<const User* const> Directory::users_by_name() const {
 std::span<const User* const> Directory::users_by_id() const {
     return state_->users_by_id;
 }
+std::span<const ActivityKey> Directory::users_by_activity() const {
+    return state_->by_activity.sorted();
+}
+std::vector<const User*> Directory::users_holding(std::string_view part) const {
+    return state_->names().holding(part);
+}
+std::string_view Directory::name_of(UserId id) const {
+    return state_->names().name_of(id);
+}
 std::size_t Directory::user_count() const {
     return state_->users_by_id.size();
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "identity/directory.hpp"
+#include "identity/impl/user_index.hpp"
 
 #include <map>
 #include <set>
@@ -23,6 +24,9 @@ struct Directory::State {
     std::unordered_map<std::int64_t, std::unique_ptr<User>> users;
     std::vector<User*> users_by_id;
     std::vector<User*> users_by_name;
+    ActivityOrder by_activity;
+    NameText name_text;
+    bool names_outdated = false;  // somebody was renamed
     std::unordered_map<std::string_view, User*> user_names;
     std::unordered_map<std::string_view, User*> cookies;
 
@@ -57,6 +61,7 @@ struct Directory::State {
     void remove_user(UserId id);
     void rename_user(UserId id, const UserName& name);
     User* user(UserId id) const;
+    const NameText& names();
 
     void add_group(store::GroupRow row);
     void remove_group(GroupId id);
