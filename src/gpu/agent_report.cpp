@@ -30,6 +30,7 @@ json::object to_json(const DeviceReading& device) {
     put(object, "utilisation", device.utilisation_percent);
     put(object, "temperature", device.temperature_celsius);
     put(object, "power", device.power_milliwatts);
+    put(object, "energy", device.energy_millijoules);
     if (!device.fault.empty()) object.emplace("fault", device.fault);
     json::array processes;
     for (const auto& process : device.processes)
@@ -89,6 +90,7 @@ DeviceReading device_from(const json::object& object) {
         .utilisation_percent = small_at(object, "utilisation"),
         .temperature_celsius = small_at(object, "temperature"),
         .power_milliwatts = small_at(object, "power"),
+        .energy_millijoules = natural_at(object, "energy"),
         .processes = {},
         .fault = text_at(object, "fault")};
     if (const auto* processes = array_at(object, "processes")) {

@@ -34,6 +34,7 @@ struct DeviceReading {
     std::optional<std::uint32_t> utilisation_percent;
     std::optional<std::uint32_t> temperature_celsius;
     std::optional<std::uint32_t> power_milliwatts;
+    std::optional<std::uint64_t> energy_millijoules = std::nullopt;  // since the driver was loaded
     std::vector<GpuProcess> processes;
     std::string fault;  // "" healthy, else what NVML said of it ("GPU is lost", "reset required", …)
 };

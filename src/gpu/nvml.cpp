@@ -28,6 +28,7 @@ Functions functions_in(void* library) {
     resolve(library, "nvmlDeviceGetUtilizationRates", f.utilization);
     resolve(library, "nvmlDeviceGetTemperature", f.temperature);
     resolve(library, "nvmlDeviceGetPowerUsage", f.power_usage);
+    resolve(library, "nvmlDeviceGetTotalEnergyConsumption", f.total_energy);
     resolve(library, "nvmlDeviceGetComputeRunningProcesses_v3", f.compute_processes_v3);
     resolve(library, "nvmlDeviceGetComputeRunningProcesses_v2", f.compute_processes_v2);
     return f;

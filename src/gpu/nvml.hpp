@@ -32,6 +32,7 @@ struct Functions {
     Return (*utilization)(Handle, Utilization*) = nullptr;
     Return (*temperature)(Handle, int, unsigned*) = nullptr;
     Return (*power_usage)(Handle, unsigned*) = nullptr;
+    Return (*total_energy)(Handle, unsigned long long*) = nullptr;
     Return (*compute_processes_v3)(Handle, unsigned*, void*) = nullptr;
     Return (*compute_processes_v2)(Handle, unsigned*, void*) = nullptr;
 };

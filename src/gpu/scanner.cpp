@@ -142,6 +142,8 @@ void Scanner::read_load(Handle device, DeviceReading& reading) {
     if (ask(reading, nvml().temperature, "temperature", device, 0, &value))
         reading.temperature_celsius = value;
     if (ask(reading, nvml().power_usage, "power", device, &value)) reading.power_milliwatts = value;
+    unsigned long long energy = 0;
+    if (ask(reading, nvml().total_energy, "energy", device, &energy)) reading.energy_millijoules = energy;
 }
 
 void Scanner::read_processes(Handle device, DeviceReading& reading) {

@@ -77,6 +77,7 @@ static void take_gpu_word(struct gpu* g, const char* word, const char* rest) {
     if (!strcmp(word, "utilisation")) g->utilisation = (unsigned)number;
     if (!strcmp(word, "temperature")) g->temperature = (unsigned)number;
     if (!strcmp(word, "power_mw")) g->power_mw = (unsigned)number;
+    if (!strcmp(word, "energy_mj")) g->energy_mj = number;
     if (!strcmp(word, "process") && g->processes < kMaxProcesses) {
         unsigned pid = 0;
         unsigned long long mib = 0;

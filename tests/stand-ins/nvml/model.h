@@ -19,6 +19,7 @@ struct gpu {
     unsigned utilisation;
     unsigned temperature;
     unsigned power_mw;
+    unsigned long long energy_mj; /* used by now, on top of what its power adds up to */
     unsigned processes;
     struct process process[kMaxProcesses];
 };

@@ -230,6 +230,26 @@ GETTER(nvmlDeviceGetMinorNumber, g->minor)
 GETTER(nvmlDeviceGetIndex, (unsigned)((uintptr_t)device - 1))
 GETTER(nvmlDeviceGetPowerUsage, g->power_mw)
 
+/* What the GPU's power added up to since it was asked for the first time: it only grows, as NVML's does. */
+EXPORT int nvmlDeviceGetTotalEnergyConsumption(device_t device, unsigned long long* out) {
+    static double used_mj[kMaxGpus];
+    static struct timespec seen[kMaxGpus];
+    const struct gpu* g = NULL;
+    int code = call_with_device("nvmlDeviceGetTotalEnergyConsumption", device, &g);
+    if (code != kOk) return code;
+    const unsigned index = (unsigned)((uintptr_t)device - 1);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (seen[index].tv_sec != 0) {
+        const double passed =
+            (double)(now.tv_sec - seen[index].tv_sec) + (double)(now.tv_nsec - seen[index].tv_nsec) / 1e9;
+        used_mj[index] += passed * g->power_mw;
+    }
+    seen[index] = now;
+    *out = g->energy_mj + (unsigned long long)used_mj[index];
+    return kOk;
+}
+
 EXPORT int nvmlDeviceGetTemperature(device_t device, int sensor, unsigned* out) {
     const struct gpu* g = NULL;
     int code = call_with_device("nvmlDeviceGetTemperature", device, &g);
