@@ -12,6 +12,7 @@
 #include "hub/activity.hpp"
 #include "hub/cull.hpp"
 #include "hub/edge_cache.hpp"
+#include "hub/gpu_board.hpp"
 #include "hub/routes.hpp"
 #include "hub/server_records.hpp"
 #include "hub/servers.hpp"
@@ -55,6 +56,7 @@ struct Dependencies {
     gpu::Leases& leases;
     gpu::AllocatorFacade& facade;
     spawn::Spawner& spawner;
+    hub::GpuBoard& board;
     gate::LocalAdministrators local_administrators;
     std::function<void(ShutdownWish)> shut_down;  // asks app/ to end the process; returns at once
 };

@@ -72,6 +72,8 @@ struct TestApi : hub::test::TestHub {
         activity.emplace(*context);
         culler.emplace(*context, *activity, *stop, *gpus);
         edge.emplace(*context, pool, Secret("token"));
+        board.emplace(*context, *gpus);
+        scope.spawn("gpu feed", OnStop::cancel, board->feed.run());
         facade.emplace(*inventory, *leases, *ids, std::chrono::seconds(60));
         dependencies.emplace(Dependencies{
             options,
@@ -95,6 +97,7 @@ struct TestApi : hub::test::TestHub {
             *leases,
             *facade,
             *spawner,
+            *board,
             gate::LocalAdministrators{},
             [this](ShutdownWish) { ++shut_downs; }});
         api.emplace(*dependencies);
@@ -170,6 +173,7 @@ struct TestApi : hub::test::TestHub {
     std::optional<hub::Culler> culler;
     std::optional<gpu::AllocatorFacade> facade;
     std::optional<hub::EdgeCache> edge;
+    std::optional<hub::GpuBoard> board;
     std::optional<Dependencies> dependencies;
     std::optional<HubApi> api;
     http::Handler handle;

@@ -19,6 +19,8 @@ void HubProcess::Rooms::start_background() {
     work.spawn("backend", OnStop::cancel, open_backend());
     work.spawn("activity", OnStop::cancel, activity->run());
     work.spawn("gpu queue", OnStop::cancel, gpus->run());
+    work.spawn("gpu history", OnStop::cancel, board->history.run());
+    work.spawn("gpu feed", OnStop::cancel, board->feed.run());
     work.spawn("cull", OnStop::cancel, culler->run());
     work.spawn("housekeeping", OnStop::cancel, housekeeping());
     work.spawn("proxy", OnStop::cancel, proxy->supervise([this] {
@@ -44,6 +46,7 @@ void HubProcess::Rooms::on_agent_report(const gpu::AgentReport& report) {
     leases->sync(*inventory);
     culler->on_gpu_readings();
     reconcile->on_gpu_readings();
+    board->history.on_gpu_readings(now_utc());
     work.spawn("write devices", OnStop::cancel, write_devices());
 }
 

@@ -150,6 +150,7 @@ void HubProcess::Rooms::build_use_cases() {
     context->edge = &*edge;
     reaper.emplace(*context);
     gpus.emplace(*context);
+    board.emplace(*context, *gpus);
     start.emplace(*context, *reaper, *gpus);
     stop.emplace(*context, *reaper);
     records.emplace(*context);
@@ -161,10 +162,10 @@ void HubProcess::Rooms::build_use_cases() {
         wish = wanted;
         shutdown.request();
     };
-    dependencies.emplace(api::Dependencies{
-        options,  *store,     *ids,    pool,    *directory, *sign_in,       *oauth,    *gate,
-        *servers, *edge,      *start,  *stop,   *records,   *users,         *activity, *culler,
-        *routes,  *inventory, *leases, *facade, *spawner,   administrators, shut_down});
+    dependencies.emplace(api::Dependencies{options,  *store,  *ids,      pool,    *directory,     *sign_in,
+                                           *oauth,   *gate,   *servers,  *edge,   *start,         *stop,
+                                           *records, *users,  *activity, *culler, *routes,        *inventory,
+                                           *leases,  *facade, *spawner,  *board,  administrators, shut_down});
     api.emplace(*dependencies);
 }
 
@@ -177,7 +178,7 @@ awaitable<Result<void>> HubProcess::Rooms::restore_gpu_queue(const store::Snapsh
     };
     BERTH_CO_CHECK(co_await store->read(std::move(query)));
     gpus->restore(snapshot.queue, usage);
-    co_return Result<void>{};
+    co_return co_await board->history.restore();
 }
 
 // The port is kept over restarts: servers that run know it.
@@ -320,6 +321,7 @@ awaitable<> HubProcess::stop(Then then) {
     if (then == Then::hand_over) net::keep_listeners_for_successor();
     co_await rooms.connections.stop(then == Then::hand_over ? 5s : 500ms);
     if (rooms.activity) co_await rooms.activity->flush();
+    if (rooms.board) (void)co_await rooms.board->history.flush();
     co_await rooms.work.stop(1s);
     const bool nobody_behind = rooms.servers && rooms.servers->active_count() == 0;
     if (rooms.proxy && ((nobody_behind && then == Then::end) || (rooms.wish.servers && rooms.wish.proxy)))

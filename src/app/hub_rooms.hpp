@@ -11,6 +11,7 @@
 #include "gpu/device_rows.hpp"
 #include "hub/cull.hpp"
 #include "hub/edge_cache.hpp"
+#include "hub/gpu_board.hpp"
 #include "hub/reconcile.hpp"
 
 #include <optional>
@@ -52,6 +53,7 @@ struct HubProcess::Rooms {
     std::optional<hub::EdgeCache> edge;
     std::optional<hub::Reaper> reaper;
     std::optional<hub::GpuQueue> gpus;
+    std::optional<hub::GpuBoard> board;
     std::optional<hub::StartServer> start;
     std::optional<hub::StopServer> stop;
     std::optional<hub::ServerRecords> records;

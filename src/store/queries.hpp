@@ -6,6 +6,8 @@
 #include "store/rows.hpp"
 #include "store/store.hpp"
 
+#include <map>
+
 namespace berth::store {
 
 void insert(Transaction&, const UserRow&);
@@ -74,6 +76,22 @@ void insert(Transaction&, const UsageIntervalRow&);
 void end_lease(Transaction&, const LeaseRow&);
 // Those that are open or ended at or after `since`, by id.
 std::vector<UsageIntervalRow> usage_intervals(Transaction&, Timestamp since);
+// The profiles of the servers that they belong to, as those are now; without servers that were removed.
+std::map<LeaseId, std::string> profiles_of_usage(Transaction&, Timestamp since);
+// What a lease used of a device, more than was added before; its usage never exceeds the time it was held.
+struct LeaseUse {
+    LeaseId lease{};
+    DeviceUuid device;
+    double used_seconds = 0;
+    double joules = 0;
+    Timestamp until{};  // when that was seen
+};
+void add_usage(Transaction&, const LeaseUse&);
+
+// Utilisation is below 0 where none was read.
+void upsert(Transaction&, const DeviceSampleRow&);
+std::vector<DeviceSampleRow> device_samples(Transaction&, Timestamp since);  // that ended then or later
+void remove_device_samples(Transaction&, Timestamp ended_before);
 
 void insert(Transaction&, const AuditRow&);
 struct AuditFilter {

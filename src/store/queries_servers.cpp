@@ -194,28 +194,11 @@ void end_lease(Transaction& tx, const LeaseRow& row) {
         "update usage_intervals set end_at = :end_at, end_reason = :reason where lease_id = :id and end_at "
         "is null",
         {row.released_at, row.end_reason, row.id});
-}
-
-std::vector<UsageIntervalRow> usage_intervals(Transaction& tx, Timestamp since) {
-    std::vector<UsageIntervalRow> rows;
-    tx.query(
-        R"(select id, lease_id, device_uuid, user_id, share, begin_at, end_at, end_reason from usage_intervals
-           where end_at is null or end_at >= :since order by id)",
-        "iisidiis",
-        {since},
-        [&](const RowView& row) {
-            UsageIntervalRow interval;
-            interval.id = row.integer(0);
-            interval.lease = row.id<LeaseId>(1);
-            interval.device = DeviceUuid(row.text(2));
-            interval.user = row.optional_id<UserId>(3);
-            interval.share = row.real(4);
-            interval.begin = row.time(5);
-            interval.end = row.optional_time(6);
-            interval.end_reason = row.text(7);
-            rows.push_back(std::move(interval));
-        });
-    return rows;
+    // The engine may know an earlier end than the last reading: nobody used more than they held.
+    tx.execute(
+        R"(update usage_intervals set used_seconds = (end_at - begin_at) / 1000000.0
+           where lease_id = :id and used_seconds > (end_at - begin_at) / 1000000.0)",
+        {row.id});
 }
 
 void insert(Transaction& tx, const AuditRow& row) {
