@@ -2,6 +2,7 @@
 #include "api/audit.hpp"
 #include "api/body.hpp"
 #include "api/error_response.hpp"
+#include "api/gpu_names.hpp"
 #include "api/handlers.hpp"
 #include "base/text.hpp"
 #include "gpu/device_rows.hpp"
@@ -12,13 +13,24 @@
 namespace berth::api {
 namespace {
 
-// Others' names only for those who may see all of it; one's own leases always show.
+// When it ends by what is known now: its own end, or how old its server may become.
+std::optional<Timestamp> end_of(const Dependencies& hub, const store::LeaseRow& lease) {
+    if (lease.expires_at) return lease.expires_at;
+    const auto& holdings = hub.start.gpu_queue().scheduler().state().holdings;
+    const auto known = holdings.find(lease.id);
+    return known == holdings.end() ? std::nullopt : known->second.deadline;
+}
+
+// Others' names as far as the pool's privacy goes; one's own leases always show.
 json::object lease_model(
-    const Dependencies& hub, const Call& call, const store::LeaseRow& lease, bool sees_all) {
+    const Dependencies& hub,
+    const Call& call,
+    const gpu::DeviceStatus& device,
+    const store::LeaseRow& lease) {
     const auto* user = lease.user ? hub.directory.find(*lease.user) : nullptr;
     const bool own = user != nullptr && call.who().is(user->name());
     const auto server = lease.server ? hub.servers.find(*lease.server) : nullptr;
-    const bool shown = sees_all || own;
+    const bool shown = own || sees_holders(hub, call.who(), device.row);
     json::object model;
     model["id"] = number_of(lease.id);
     model["user"] = shown && user != nullptr ? json::value(user->name().value) : json::value(nullptr);
@@ -26,6 +38,8 @@ json::object lease_model(
     model["state"] = store::name_of(lease.state);
     model["exclusive"] = lease.exclusive;
     model["since"] = format_rfc3339(lease.created);
+    model["own"] = own;
+    model["until"] = or_null(end_of(hub, lease));
     return model;
 }
 
@@ -51,6 +65,11 @@ json::object device_model(
     model["used_memory_bytes"] = reading ? number_or_null(reading->used_bytes) : json::value(nullptr);
     model["utilization_percent"] =
         reading ? number_or_null(reading->utilisation_percent) : json::value(nullptr);
+    model["temperature_celsius"] =
+        reading ? number_or_null(reading->temperature_celsius) : json::value(nullptr);
+    model["power_watts"] = reading && reading->power_milliwatts
+                               ? json::value(*reading->power_milliwatts / 1000.0)
+                               : json::value(nullptr);
     model["capacity"] = device.row.capacity;
     model["leases_count"] = held;
     model["free"] = room;
@@ -60,7 +79,7 @@ json::object device_model(
     model["health_detail"] = device.health_detail;
     json::array leases;
     for (const auto* lease : hub.leases.on_device(device.row.uuid)) {
-        leases.emplace_back(lease_model(hub, call, *lease, sees_all));
+        leases.emplace_back(lease_model(hub, call, device, *lease));
     }
     model["leases"] = std::move(leases);
     json::array external;  // names of containers and processes are for those who may see whose they are

@@ -74,8 +74,12 @@ BERTH_HANDLER(post_oauth_token);
 // gpu_queue.cpp
 BERTH_HANDLER(get_gpu_queue);
 BERTH_HANDLER(post_gpu_simulate);
-BERTH_HANDLER(get_gpu_usage);
+// gpu_history.cpp
 BERTH_HANDLER(get_gpu_history);
+// gpu_usage.cpp
+BERTH_HANDLER(get_gpu_usage);
+// gpu_events.cpp
+BERTH_HANDLER(get_gpu_events);
 // gpus.cpp
 BERTH_HANDLER(get_gpus);
 BERTH_HANDLER(put_cordon);
@@ -106,6 +110,7 @@ BERTH_HANDLER(change_server_url);
 BERTH_HANDLER(get_root);
 BERTH_HANDLER(get_home);
 BERTH_HANDLER(get_token_page);
+BERTH_HANDLER(get_gpus_page);
 BERTH_HANDLER(get_admin);
 BERTH_HANDLER(get_error_page);
 BERTH_HANDLER(get_user_redirect);

@@ -19,6 +19,7 @@ web::PageContext page_context(const Dependencies& hub, const Call& call) {
     context.xsrf = call.visit.xsrf_token;
     context.nonce = call.nonce;
     context.version = BERTH_VERSION;
+    context.gpus = hub.inventory.any() && call.who().scopes().has_anywhere("gpu:read");
     if (auto banner = hub.sign_in.authenticator().banner(); !banner.empty()) {
         context.banners.push_back({web::BannerKind::warning, std::move(banner)});
     }

@@ -43,6 +43,10 @@ awaitable<Result<http::Response>> get_token_page(Dependencies& hub, Call& call) 
     co_return framed(hub, call, "token", json::object{});
 }
 
+awaitable<Result<http::Response>> get_gpus_page(Dependencies& hub, Call& call) {
+    co_return framed(hub, call, "gpus", json::object{});
+}
+
 awaitable<Result<http::Response>> get_admin(Dependencies& hub, Call& call) {
     co_return framed(hub, call, "admin", json::object{});
 }

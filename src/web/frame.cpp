@@ -62,14 +62,17 @@ Html head(const PageContext& context, const Frame& frame) {
 Html navigation(const PageContext& context, std::string_view current) {
     struct Entry {
         std::string_view page, label;
-        bool admin;
+        bool shown;
     };
-    constexpr Entry kEntries[] = {
-        {"home", "Servers", false}, {"token", "Tokens", false}, {"admin", "Admin", true}};
+    const Entry entries[] = {
+        {"home", "Servers", true},
+        {"gpus", "GPUs", context.gpus},
+        {"token", "Tokens", true},
+        {"admin", "Admin", context.admin}};
     Html html;
     html.raw("<nav class=\"nav\" aria-label=\"Main\">");
-    for (const auto& entry : kEntries) {
-        if (entry.admin && !context.admin) continue;
+    for (const auto& entry : entries) {
+        if (!entry.shown) continue;
         html.raw("<a").attribute("href", context.hub_path + std::string(entry.page));
         if (entry.page == current) html.raw(" aria-current=\"page\"");
         html.raw(">").text(entry.label).raw("</a>");

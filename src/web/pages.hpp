@@ -32,6 +32,7 @@ struct PageContext {
     std::string nonce{};
     std::vector<Banner> banners{};
     std::string version{};
+    bool gpus = false;  // there are some: the page about them is among the links
 };
 
 // Another way in than name and password, such as an OIDC provider.

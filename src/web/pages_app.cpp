@@ -11,6 +11,7 @@ std::string title_of(std::string_view name) {
     if (name == "spawn") return "Start a server";
     if (name == "spawn-pending") return "Starting";
     if (name == "token") return "Tokens";
+    if (name == "gpus") return "GPUs";
     if (name == "admin") return "Admin";
     return "Berth";
 }
@@ -24,6 +25,7 @@ json::object page_data(const PageContext& context, std::string_view name, json::
         {"admin", context.admin},
         {"xsrf", context.xsrf},
         {"version", context.version},
+        {"board", asset_url(context.hub_path, "board.js")},
         {"data", std::move(data)}};
 }
 

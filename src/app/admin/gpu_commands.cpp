@@ -158,10 +158,16 @@ Result<void> usage(const HubClient& hub, const Flags& flags, bool as_json) {
         print_json(answer);
         return {};
     }
-    Table table({flags.by, "GPU-HOURS", "LEASES"});
+    Table table({flags.by, "GPU-HOURS", "USED", "UNUSED", "KWH", "LEASES"});
     const auto* rows = answer.is_object() ? array_at(answer.get_object(), "rows") : nullptr;
     for (const auto& row : rows ? *rows : json::array{})
-        table.add({cell(row, flags.by), cell(row, "gpu_hours"), cell(row, "intervals")});
+        table.add(
+            {cell(row, flags.by),
+             cell(row, "gpu_hours"),
+             cell(row, "used_hours"),
+             cell(row, "wasted_hours"),
+             cell(row, "energy_kwh"),
+             cell(row, "intervals")});
     table.print("Nobody has held a GPU in that time.");
     return {};
 }
@@ -179,7 +185,7 @@ void add_gpu_commands(CLI::App& app, AdminCommands& commands) {
     why->add_option("--profile", flags->profile, "The profile; their default when not given");
     auto* used =
         add_command<Flags>(*group, "usage", "GPU-hours held in the last 30 days", commands, flags, usage);
-    used->add_option("--by", flags->by, "user, group, model or gpu");
+    used->add_option("--by", flags->by, "user, group, model, profile, gpu or week");
     used->add_option("--from", flags->from, "Since this time: 2026-01-31T12:00:00Z");
     add_command<Flags>(*group, "cordon", "Give this GPU to nobody else", commands, flags, cordon)
         ->add_option("UUID", flags->uuid)
