@@ -18,7 +18,7 @@ function(berth_pages target)
         OUTPUT ${out}/assets_table.cpp
         COMMAND ${CMAKE_COMMAND} -DWEB=${web} -DOUT=${out} -DBUNDLE=${bundle} -DNODE=${BERTH_NODE} -DNPM=${BERTH_NPM}
             -DGZIP=${BERTH_GZIP} -P ${web}/embed.cmake
-        DEPENDS ${inputs} ${web}/embed.cmake ${web}/build.mjs ${web}/package.json ${web}/package-lock.json
+        DEPENDS ${inputs} ${web}/embed.cmake ${web}/build.mjs ${web}/shared_preact.mjs ${web}/package.json ${web}/package-lock.json
             ${web}/.npmrc
         COMMENT "Building the pages"
         VERBATIM)

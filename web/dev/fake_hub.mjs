@@ -31,25 +31,79 @@ add("dana", false, [server("", { pending: "spawn", stopped: false })]);
 add("eve", false, [], null);
 for (let i = 1; i <= 60; ++i) add(`student${String(i).padStart(2, "0")}`, false, [], i * 700);
 
-const device = (at, more) => ({ uuid: devices[at], index: at, name: at < 2 ? "NVIDIA A100-SXM4-40GB" : "NVIDIA RTX 6000 Ada",
-  memory_bytes: (at < 2 ? 40 : 48) * 2 ** 30, used_memory_bytes: 0, utilization_percent: 0, capacity: 2, leases_count: 0, free: 2,
-  cordoned: false, eligible: true, leases: [], external: [], ...more });
-const lease = (id, user, name, age, more = {}) => ({ id, user, server: name, state: "bound", exclusive: false, since: minutes(age), ...more });
-export const gpus = () => ({ simulated: true, stale: false, stale_since: null, oversubscription: 2, devices: [
-  device(0, { used_memory_bytes: 31 * 2 ** 30, utilization_percent: 87, leases_count: 1, free: 1, leases: [lease(1, "ann", "", 134)] }),
-  device(1, { used_memory_bytes: 38.5 * 2 ** 30, utilization_percent: 96, leases_count: 2, free: 0,
-    leases: [lease(2, "bob", "", 12), lease(3, "bob", "sweep", 700)] }),
-  device(2, { leases_count: 1, free: 1, leases: [lease(4, "dana", "", 0.3, { state: "reserved" })] }),
-  device(3, { cordoned: true, index: null, name: devices[3], free: 2, memory_bytes: null, used_memory_bytes: null, utilization_percent: null,
-    external: ["python3, process 4711 of dana"] })] });
+const hour = 60;
+const models = ["NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-40GB", "NVIDIA A100-SXM4-40GB"];
+const device = (at, more) => ({ uuid: devices[at], index: at, name: models[at], memory_bytes: (at < 2 ? 80 : 40) * 2 ** 30,
+  used_memory_bytes: 6e8, utilization_percent: 0, temperature_celsius: 34, power_watts: 71, capacity: 1, leases_count: 0, free: 1,
+  cordoned: false, eligible: true, health: "healthy", health_detail: "", leases: [], external: [], ...more });
+const lease = (id, user, name, age, more = {}) => ({ id, user, server: name, state: "active", exclusive: true, since: minutes(age),
+  own: user === "ann", until: null, ...more });
+export const gpus = () => ({ simulated: false, stale: false, stale_since: null, oversubscription: 1, devices: [
+  device(0, { used_memory_bytes: 61 * 2 ** 30, utilization_percent: 94, temperature_celsius: 67, power_watts: 612, leases_count: 1, free: 0,
+    leases: [lease(1, "ann", "", 134, { until: minutes(-250) })] }),
+  device(1, { used_memory_bytes: 22.5 * 2 ** 30, utilization_percent: 0, temperature_celsius: 38, power_watts: 118, leases_count: 1, free: 0,
+    leases: [lease(2, "bob", "sweep", 700, { until: minutes(-20) })] }),
+  device(2, { used_memory_bytes: 9 * 2 ** 30, utilization_percent: 41, temperature_celsius: 52, power_watts: 214,
+    external: ["python3, process 4711 of dana"] }),
+  device(3, { eligible: false, free: 0, health: "unhealthy", health_detail: "GPU requires reset", used_memory_bytes: null,
+    utilization_percent: null, temperature_celsius: null, power_watts: null })] });
 
-const history = () => ({ from: minutes(1440), to: minutes(0), devices: {
-  [devices[0]]: [{ from: minutes(1200), to: minutes(800), user: "bob", own: false }, { from: minutes(300), to: null, user: "ann", own: true }],
-  [devices[1]]: [{ from: minutes(1440), to: minutes(200), user: "dana", own: false }, { from: minutes(190), to: null, user: "bob", own: false }] } });
+// Days that look like days: [from, to, state] in minutes ago.
+const days = [
+  [[1440, 1260, "free"], [1260, 1256, "held"], [1256, 900, "busy"], [900, 790, "idle"], [790, 420, "free"], [420, 414, "held"],
+    [414, 300, "busy"], [300, 240, "idle"], [240, 134, "free"], [134, 130, "held"], [130, 0, "busy"]],
+  [[1440, 980, "busy"], [980, 930, "idle"], [930, 700, "free"], [700, 695, "held"], [695, 520, "busy"], [520, 0, "idle"]],
+  [[1440, 1100, "free"], [1100, 1096, "held"], [1096, 760, "busy"], [760, 410, "free"], [410, 0, "external"]],
+  [[1440, 1300, "cordoned"], [1300, 1000, "free"], [1000, 997, "held"], [997, 560, "busy"], [560, 500, "idle"], [500, 330, "free"], [330, 0, "sick"]]];
+const loads = { free: [0, 0.01], held: [0, 0.03], busy: [0.9, 0.7], idle: [0.004, 0.28], external: [0.42, 0.22], cordoned: [0, 0.01], sick: [null, null] };
+function seriesOf(day, seed, memory) {
+  const points = { utilization: [], used_memory_bytes: [] };
+  for (let at = 0; at < 288; ++at) {
+    const ago = 1440 - at * 5;
+    const [, , state] = day.find(([from, to]) => ago <= from && ago > to) ?? day.at(-1);
+    const [load, used] = loads[state];
+    const wave = Math.sin(at * 0.9 + seed) * 0.05 + Math.sin(at * 0.21 + seed * 2) * 0.06 - (Math.sin(at * 2.3 + seed) > 0.93 ? 0.45 : 0);
+    points.utilization.push(load === null ? null : load < 0.1 ? load : Math.max(0, Math.min(1, load + wave)));
+    points.used_memory_bytes.push(used === null ? null : memory * Math.max(0.01, used + (used > 0.1 ? Math.sin(at / 9 + seed) * 0.04 : 0)));
+  }
+  return points;
+}
+const held = (from, to, user) => ({ from: minutes(from), to: to === null ? null : minutes(to), user, own: user === "ann" });
+const history = () => ({ from: minutes(1440), to: minutes(0), step_seconds: 300, series_from: minutes(1440),
+  spans: Object.fromEntries(days.map((day, at) => [devices[at], day.map(([from, to, state]) => ({ from: minutes(from), to: minutes(to), state }))])),
+  series: Object.fromEntries(days.map((day, at) => [devices[at], seriesOf(day, at * 3 + 1, (at < 2 ? 80 : 40) * 2 ** 30)])),
+  devices: {
+    [devices[0]]: [held(1260, 790, "dana"), held(420, 240, "chris"), held(134, null, "ann")],
+    [devices[1]]: [held(1440, 930, "eve"), held(700, null, "bob")],
+    [devices[2]]: [held(1100, 760, "ann")],
+    [devices[3]]: [held(1000, 500, "student07")] } });
+
+const people = [["bob", 96, 31], ["student07", 58, 20], ["dana", 71, 58], ["ann", 64, 55], ["eve", 33, 30], ["chris", 12, 9.5]];
+const groups = [["students", 152, 96], ["vision", 118, 74], ["language", 64, 33.5]];
+const usage = (by) => {
+  const key = by.split(",")[0];
+  const names = key === "group" ? groups : key === "user" ? people : key === "model" ? [["NVIDIA H100 80GB HBM3", 214, 140], ["NVIDIA A100-SXM4-40GB", 120, 63.5]]
+    : [["pytorch", 301, 190], ["node", 33, 13.5]];
+  const monday = Date.now() - ((new Date().getUTCDay() + 6) % 7) * 864e5;
+  return { by, from: minutes(28 * 24 * hour), to: minutes(0), rows: names.flatMap(([name, all, used], line) => [0.18, 0.31, 0.27, 0.24].map((part, at) => {
+    const share = [part, [0.24, 0.3, 0.16, 0.3][at], [0.33, 0.12, 0.35, 0.2][at]][line % 3];
+    const worked = used * [0.28, 0.22, 0.26, 0.24][(at + line) % 4];
+    const had = Math.max(all * share, worked);
+    return { [key]: name, week: new Date(monday - (3 - at) * 7 * 864e5).toISOString().slice(0, 10), gpu_hours: had, used_hours: worked,
+      wasted_hours: had - worked, energy_kwh: worked * 0.55 + (had - worked) * 0.1 };
+  })) };
+};
+
+function events(response) {
+  response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" });
+  response.write('data: {"changed":["devices","leases","queue"]}\n\n');
+  const timer = setInterval(() => response.write('data: {"changed":["devices"]}\n\n'), 5000);
+  response.on("close", () => clearInterval(timer));
+}
 
 const queue = { enabled: true, waiting: [
-  { position: 1, user: "eve", server: "", gpus: 1, since: minutes(12), latest_start: minutes(-240), likely_start: minutes(-35), held_back_by: null },
-  { position: 2, user: "dana", server: "sweep", gpus: 2, since: minutes(3), latest_start: null, likely_start: minutes(-130), held_back_by: null }] };
+  { position: 1, user: "eve", server: "", own: false, gpus: 1, since: minutes(12), latest_start: minutes(-240), likely_start: minutes(-35), held_back_by: null },
+  { position: 2, user: "dana", server: "sweep", own: false, gpus: 2, since: minutes(3), latest_start: null, likely_start: minutes(-130), held_back_by: null }] };
 
 const profile = (name, title, text, gpus_, most, fits, reason, more = {}) => ({ name, display_name: title, description: text,
   image: `lab/${name}:2025.11`, gpus: gpus_, max_gpus: most, cpus: 8, memory_bytes: 32 * 2 ** 30, allowed: true,
@@ -137,7 +191,8 @@ function listUsers(query) {
 export function answer(method, parts, query, body, response) {
   const [kind, who, what, which = ""] = parts;
   const user = users.get(who);
-  if (kind === "berth" && who === "gpu") return { status: 200, body: what === "history" ? history() : queue };
+  if (kind === "berth" && who === "gpu" && what === "events") return events(response);
+  if (kind === "berth" && who === "gpu") return { status: 200, body: { history, queue: () => queue, usage: () => usage(query.get("by")) }[what]() };
   if (kind === "berth" && who === "gpus") return { status: 200, body: gpus() };
   if (kind === "berth" && who === "profiles") return { status: 200, body: profiles };
   if (kind === "berth" && who === "users") {

@@ -22,6 +22,7 @@ PageContext context_of(const json::object& given) {
     PageContext context;
     context.user = string_at(given, "user");
     context.admin = flag(given, "admin");
+    context.gpus = flag(given, "gpus");
     context.xsrf = "dev-xsrf";
     context.nonce = "dev-nonce";
     context.version = "0.1.0";

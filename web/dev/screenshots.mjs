@@ -16,14 +16,16 @@ const shots = [
   ["tokens", "token", desk],
   ["admin-users", "admin", desk],
   ["admin-servers", "admin#servers", { ...desk, height: 600 }],
-  ["admin-gpus", "admin#gpus", { ...desk, height: 840 }],
-  ["admin-gpus-dark", "admin#gpus", { ...desk, height: 840, dark: true }],
+  ["admin-gpus", "gpus", { ...desk, height: 1180 }],
+  ["admin-gpus-dark", "gpus", { ...desk, height: 1180, dark: true }],
+  ["gpus-phone", "gpus", { width: 390, height: 844, scale: 2 }],
   ["phone", "spawn", { width: 390, height: 780, scale: 2 }],
 ];
 
 mkdirSync(out, { recursive: true });
 const browser = await openBrowser();
-const drawn = `!document.querySelector(".skeleton") && document.querySelector("main h1") !== null`;
+const drawn = `!document.querySelector(".skeleton") && document.querySelector("main h1") !== null &&
+  (!location.pathname.endsWith("/gpus") || document.querySelector(".board canvas") !== null)`;
 for (const [name, path, view] of shots) {
   await browser.look(view);
   await browser.goto("about:blank", 50);

@@ -5,6 +5,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { sharedPreact } from "../shared_preact.mjs";
 import { answer } from "./fake_hub.mjs";
 
 const web = fileURLToPath(new URL("..", import.meta.url));
@@ -13,17 +14,19 @@ const renderer = process.argv[3] ?? `${web}../build/release/src/web_render`;
 const banners = ["Trial: any user name signs in with the trial password. Do not use this for real work."];
 const types = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
 
-const styles = () => readdirSync(`${web}styles`).sort().map((name) => readFileSync(`${web}styles/${name}`)).join("\n");
-const bundle = async () => {
-  const made = await build({ entryPoints: [`${web}src/main.tsx`], bundle: true, write: false, format: "iife", jsx: "automatic",
-    jsxImportSource: "preact", sourcemap: "inline", logLevel: "warning" });
+const styles = () => [readFileSync(`${web}node_modules/uplot/dist/uPlot.min.css`),
+  ...readdirSync(`${web}styles`).sort().map((name) => readFileSync(`${web}styles/${name}`))].join("\n");
+const bundle = async (entry, plugins = []) => {
+  const made = await build({ entryPoints: [`${web}src/${entry}`], bundle: true, write: false, format: "iife", jsx: "automatic",
+    jsxImportSource: "preact", sourcemap: "inline", logLevel: "warning", plugins });
   return made.outputFiles[0].text;
 };
-const script = () => (process.env.PLAIN ? readFileSync(`${web}plain/app.js`) : bundle());
-const asset = (name) => (name === "app.js" ? script() : name === "berth.css" ? styles() : readFileSync(`${web}static/${name}`));
+const script = () => (process.env.PLAIN ? readFileSync(`${web}plain/app.js`) : bundle("main.tsx"));
+const made = { "app.js": script, "board.js": () => bundle("board/main.tsx", [sharedPreact]), "berth.css": styles };
+const asset = (name) => made[name]?.() ?? readFileSync(`${web}static/${name}`);
 
 function pageFor(path, query) {
-  const signedIn = { user: "ann", admin: !query.has("member"), banners: query.has("banner") ? banners : [] };
+  const signedIn = { user: "ann", admin: !query.has("member"), gpus: true, banners: query.has("banner") ? banners : [] };
   const [name, user = "ann", server = ""] = path;
   const models = {
     login: { dummy: query.has("banner"), username: query.get("username") ?? "", error: query.get("error") ?? "" },
@@ -36,6 +39,7 @@ function pageFor(path, query) {
     spawn: { user, server_name: server, error: query.get("error") ?? "", next: query.get("next") ?? "" },
     "spawn-pending": { user, server_name: server, next: query.get("next") ?? "", display_name: server },
     token: {},
+    gpus: {},
     admin: {},
   };
   if (!(name in models)) return undefined;

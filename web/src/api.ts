@@ -1,5 +1,5 @@
 // Calls of the hub's REST API with the cookie and its XSRF token (hub-protocol §6.4).
-import type { GpusModel, HistoryModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UserModel } from "./models";
+import type { GpusModel, HistoryModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UsageKey, UsageModel, UserModel } from "./models";
 import { page, segment } from "./page";
 
 // A refusal, in the hub's own words.
@@ -95,6 +95,12 @@ export const api = {
   gpus: () => call<GpusModel>("GET", "berth/gpus"),
   gpuHistory: () => call<HistoryModel>("GET", "berth/gpu/history"),
   gpuQueue: () => call<QueueModel>("GET", "berth/gpu/queue"),
+  gpuUsage: (by: UsageKey, from: string) =>
+    call<UsageModel>("GET", `berth/gpu/usage?${new URLSearchParams({ by: `${by},week`, from })}`),
 };
+
+// Of a GET that the browser itself makes: a stream, or a file to keep.
+export const urlOf = (path: string, query: Record<string, string> = {}): string =>
+  `${page.hub}api/${path}?${new URLSearchParams({ ...query, _xsrf: page.xsrf })}`;
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

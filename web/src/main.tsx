@@ -2,6 +2,7 @@
 import { render } from "preact";
 import type { ComponentType } from "preact";
 import { Admin } from "./admin/admin";
+import { GpuPage } from "./parts/board";
 import { Home } from "./home/home";
 import { me, page } from "./page";
 import { Toasts } from "./parts/toast";
@@ -19,6 +20,7 @@ const pages: Record<string, ComponentType> = {
   spawn: Spawn,
   "spawn-pending": SpawnPending,
   token: Tokens,
+  gpus: GpuPage,
   admin: Admin,
 };
 

@@ -94,6 +94,7 @@ export interface WaitModel {
 export interface QueueEntryModel extends WaitModel {
   user: string | null;
   server: string | null;
+  own: boolean;
   gpus: number;
   since: string;
 }
@@ -103,10 +104,37 @@ export interface QueueModel {
   waiting: QueueEntryModel[];
 }
 
+export type DeviceUse = "free" | "held" | "idle" | "busy" | "external" | "cordoned" | "sick";
+
+// The last hours of each GPU: who held it, what it was doing, and its means over steps of time.
 export interface HistoryModel {
   from: string;
   to: string;
+  step_seconds: number;
+  series_from: string;
   devices: Record<string, { from: string; to: string | null; user: string | null; own: boolean }[]>;
+  spans: Record<string, { from: string; to: string; state: DeviceUse }[]>;
+  series: Record<string, { utilization: (number | null)[]; used_memory_bytes: (number | null)[] }>;
+}
+
+export type UsageKey = "user" | "group" | "model" | "profile";
+
+export interface UsageRow {
+  user?: string;
+  group?: string;
+  model?: string;
+  profile?: string;
+  week: string;  // its Monday
+  gpu_hours: number;
+  used_hours: number;
+  wasted_hours: number;
+  energy_kwh: number;
+}
+
+export interface UsageModel {
+  from: string;
+  to: string;
+  rows: UsageRow[];
 }
 
 export interface LeaseModel {
@@ -116,6 +144,8 @@ export interface LeaseModel {
   state: string;
   exclusive: boolean;
   since: string;
+  own: boolean;
+  until: string | null;  // when it ends by what is known now
 }
 
 export interface DeviceModel {
@@ -125,11 +155,15 @@ export interface DeviceModel {
   memory_bytes: number | null;
   used_memory_bytes: number | null;
   utilization_percent: number | null;
+  temperature_celsius: number | null;
+  power_watts: number | null;
   capacity: number;
   leases_count: number;
   free: number;
   cordoned: boolean;
   eligible: boolean;
+  health: string;
+  health_detail: string;
   leases: LeaseModel[];
   external: (string | null)[];  // who uses it without Berth; null: not for these eyes
 }

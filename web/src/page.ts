@@ -18,6 +18,7 @@ export interface Page {
   admin: boolean;
   xsrf: string;
   version: string;
+  board: string;  // URL of the script that draws GPUs over time
   data: PageData;
 }
 

@@ -1,6 +1,6 @@
 import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { GpuBoard } from "./gpu_board";
+import { GpuBoard } from "../parts/board";
 import { Servers } from "./servers";
 import { Users } from "./users";
 

@@ -1,5 +1,6 @@
 import { count } from "../format";
 import type { DeviceModel, GpusModel } from "../models";
+import { page } from "../page";
 import { Meter } from "../parts/parts";
 import { modelOf } from "../servers";
 
@@ -27,7 +28,7 @@ export function GpuSummary({ gpus }: { gpus: GpusModel }) {
     <section class="card card-list" aria-labelledby="gpus-now">
       <div class="side-head">
         <h2 id="gpus-now">GPUs now</h2>
-        {gpus.simulated && <span class="pill pill-plain pill-warn">Simulated</span>}
+        {gpus.simulated ? <span class="pill pill-plain pill-warn">Simulated</span> : <a class="small" href={`${page.hub}gpus`}>All GPUs</a>}
       </div>
       {kindsOf(gpus.devices).map((kind) => (
         <div class="gpu-line" key={kind.name}>

@@ -1,5 +1,6 @@
-import { useCallback, useState } from "preact/hooks";
+import { useCallback, useRef, useState } from "preact/hooks";
 import { api } from "../api";
+import { useGpuEvents } from "../events";
 import { useLive } from "../live";
 import type { ServerModel, UserModel } from "../models";
 import { me, page } from "../page";
@@ -8,6 +9,7 @@ import { Loading, Note } from "../parts/parts";
 import { emptyServer } from "../servers";
 import { AddServer } from "./add_server";
 import { GpuSummary } from "./gpu_summary";
+import { MyGpu } from "./my_gpu";
 import { ServerRow } from "./server_row";
 
 const isPending = (server: ServerModel): boolean => server.pending !== null;
@@ -24,7 +26,11 @@ function inOrder(user: UserModel): ServerModel[] {
 
 export function Home() {
   const user = useLive(useCallback(() => api.user(me), []), pace);
-  const gpus = useLive(api.gpus, 10000);
+  const told = useRef(false);
+  const gpus = useLive(api.gpus, () => (told.current ? 60000 : 10000));
+  told.current = useGpuEvents((changed) => {
+    if (changed.includes("devices") || changed.includes("leases")) void gpus.refresh();
+  });
   const [adding, setAdding] = useState(false);
   return (
     <>
@@ -46,7 +52,12 @@ export function Home() {
             </ul>
           )}
         </div>
-        {gpus.value !== undefined && gpus.value.devices.length > 0 && <GpuSummary gpus={gpus.value} />}
+        {gpus.value !== undefined && gpus.value.devices.length > 0 && (
+          <div class="stack">
+            <MyGpu devices={gpus.value.devices} servers={Object.values(user.value?.servers ?? {})} refresh={user.refresh} />
+            <GpuSummary gpus={gpus.value} />
+          </div>
+        )}
       </div>
       {adding && (
         <AddServer taken={Object.keys(user.value?.servers ?? {})} onClose={() => setAdding(false)}

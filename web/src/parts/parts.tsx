@@ -26,10 +26,11 @@ export function Ago({ time }: { time: string | null | undefined }) {
   return <time class="nowrap" dateTime={time} title={exactly(time)}>{ago(time)}</time>;
 }
 
-export function Meter({ label, percent }: { label: string; percent: number }) {
+// `full`: that it is nearly full is nothing to worry about.
+export function Meter({ label, percent, full = "warns" }: { label: string; percent: number; full?: "warns" | "is-fine" }) {
   const whole = Math.round(Math.min(100, Math.max(0, percent)));
   return (
-    <div class={`meter${whole >= 90 ? " meter-warn" : ""}`} role="meter" aria-label={label} aria-valuemin={0}
+    <div class={`meter${whole >= 90 && full === "warns" ? " meter-warn" : ""}`} role="meter" aria-label={label} aria-valuemin={0}
       aria-valuemax={100} aria-valuenow={whole}>
       <span style={{ width: `${whole}%` }} />
     </div>
