@@ -74,6 +74,6 @@ def test_gpu_hours_add_up(local_berth):
     assert [row["user"] for row in by["user"]] == ["ann"] and len(by["gpu"]) == 2
     assert total["user"] > 0 and abs(total["user"] - total["gpu"]) < 1e-9 and abs(total["user"] - total["group"]) < 1e-9
     table = hub.api("GET", "/berth/gpu/usage?by=user&format=csv")
-    assert table.text.splitlines()[0] == "user,gpu_hours,intervals" and '"ann"' in table.text
+    assert table.text.splitlines()[0] == "user,gpu_hours,used_hours,wasted_hours,energy_kwh,intervals" and '"ann"' in table.text
     assert hub.api("GET", "/berth/gpu/usage?by=moon").status_code == 400
     assert hub.api("GET", "/berth/gpu/usage?from=yesterday").status_code == 400
