@@ -195,6 +195,8 @@ export function answer(method, parts, query, body, response) {
   if (kind === "berth" && who === "gpu") return { status: 200, body: { history, queue: () => queue, usage: () => usage(query.get("by")) }[what]() };
   if (kind === "berth" && who === "gpus") return { status: 200, body: gpus() };
   if (kind === "berth" && who === "profiles") return { status: 200, body: profiles };
+  if (kind === "berth" && who === "users" && method === "GET") return { status: 200, body: { sessions: [
+    { id: "s1", created: minutes(3000), client_address: "192.0.2.7", user_agent: "Firefox Linux", current: true }] } };
   if (kind === "berth" && who === "users") {
     return { status: 201, body: { url: "/hub/invite?code=Zp3kT0-q9Xl2mVfA7RbY", expires_at: new Date(Date.now() + 3 * 864e5).toISOString() } };
   }

@@ -98,7 +98,7 @@
     actions.replaceChildren(select, button("Start", start));
   };
 
-  if (info.page === "token" || info.page === "admin") {
+  if (["token", "admin", "gpus"].includes(info.page)) {
     title.textContent = "Not in this build";
     status.textContent = "Berth was built without Node, so this page is left out. Use the REST API, or build with Node.";
   } else {

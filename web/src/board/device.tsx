@@ -1,18 +1,19 @@
 import { bytes, exactly, lasting, soon } from "../format";
-import type { DeviceModel, HistoryModel, LeaseModel } from "../models";
+import type { DeviceModel, DeviceUse, HistoryModel, LeaseModel } from "../models";
 import { Meter } from "../parts/parts";
 import { modelOf, placeOf } from "../servers";
 import { DayList, Strip } from "./day";
 import { Plot } from "./plot";
 import { dayOf } from "./uses";
 
-function statusOf(device: DeviceModel): { label: string; pill: string } {
+function statusOf(device: DeviceModel, doing: DeviceUse | undefined): { label: string; pill: string } {
   if (device.health !== "healthy") return { label: device.health === "gone" ? "Gone" : "Sick", pill: "pill-danger" };
   if (device.cordoned) return { label: "Cordoned", pill: "pill-warn" };
   if (device.leases_count === 0 && device.external.length > 0) return { label: "Used outside Berth", pill: "pill-warn" };
   if (device.leases_count === 0) return { label: "Free", pill: "pill-ok" };
   if (device.free > 0) return { label: `${device.free} free`, pill: "pill-ok" };
-  return { label: device.capacity > 1 ? "Full" : "Held", pill: "pill-accent" };
+  if (doing === "idle") return { label: "Held, idle", pill: "pill-warn" };
+  return { label: doing === "busy" ? "Busy" : device.capacity > 1 ? "Full" : "Held", pill: "pill-accent" };
 }
 
 const holder = (lease: LeaseModel): string =>
@@ -91,7 +92,7 @@ function Past({ device, history }: { device: DeviceModel; history: HistoryModel 
 }
 
 export function Device({ device, history, now }: { device: DeviceModel; history: HistoryModel | undefined; now: number }) {
-  const status = statusOf(device);
+  const status = statusOf(device, history?.spans[device.uuid]?.at(-1)?.state);
   return (
     <li class="card gpu">
       <div class="gpu-now">
