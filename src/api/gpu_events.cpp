@@ -44,7 +44,7 @@ awaitable<> write_events(
     auto told = feed.revisions();
     std::string piece = "retry: 3000\n" + event_of({}, {1, 1, 1});
     auto next_word = std::chrono::steady_clock::now() + kKeepAlive;
-    while (std::chrono::steady_clock::now() < ends) {
+    while (!feed.closed() && std::chrono::steady_clock::now() < ends) {
         if (!piece.empty()) {
             co_await out.write(std::exchange(piece, {}));
             next_word = std::chrono::steady_clock::now() + kKeepAlive;

@@ -309,6 +309,7 @@ awaitable<> HubProcess::wait_for_shutdown_request() {
 awaitable<> HubProcess::stop(Then then) {
     auto& rooms = *rooms_;
     if (rooms.start) rooms.start->close("The hub is stopping. Running servers go on.");
+    if (rooms.board) rooms.board->feed.close();
     if (rooms.wish.servers && rooms.stop) {
         for (const auto& server : rooms.servers->all()) {
             if (!server->active()) continue;

@@ -49,6 +49,11 @@ std::optional<GpuFeed::Listener> GpuFeed::join(const std::string& account) {
     return Listener(*this, account);
 }
 
+void GpuFeed::close() {
+    closed_ = true;
+    changed_.notify_all();
+}
+
 void GpuFeed::leave(const std::string& account) noexcept {
     --listening_;
     const auto known = listeners_.find(account);

@@ -48,6 +48,9 @@ public:
     };
     // Nothing when there are too many already.
     std::optional<Listener> join(const std::string& account);
+    // The hub is stopping: whoever listens is to leave, and comes back to the next hub.
+    void close();
+    bool closed() const { return closed_; }
 
     Revisions revisions() const { return revisions_; }
     // After the next change, or at the deadline.
@@ -71,6 +74,7 @@ private:
     const GpuQueue& queue_;
     std::map<std::string, std::size_t> listeners_;  // by account
     std::size_t listening_ = 0;
+    bool closed_ = false;
     Prints prints_;
     Revisions revisions_;
     Notifier joined_;

@@ -57,7 +57,7 @@ def test_the_past_of_each_gpu_and_what_was_used(local_berth, driver):
     seen = states(hub, "GPU-a")
     assert seen[0] == "free" and seen[-1] == "busy", seen
     series = history(hub)["series"]["GPU-a"]
-    assert max(value or 0 for value in series["utilization"]) > 0.2, series
+    assert max(value or 0 for value in series["utilization"]) > 0.05, series
     assert history(hub)["devices"]["GPU-a"][0]["user"] == "ann"
     ann.stop()
     ann.wait_stopped()
@@ -80,7 +80,8 @@ def test_the_past_of_each_gpu_and_what_was_used(local_berth, driver):
 def test_names_by_the_pools_privacy(local_berth, driver):
     driver(a="utilisation 0", b="utilisation 0")
     pools = [{"name": "shown", "devices": ["GPU-b"], "privacy": "open"}]
-    hub = local_berth({**CONFIG, "gpu": {**CONFIG["gpu"], "pools": pools}})
+    profiles = [{"name": "gpu", "gpus": 1}, {"name": "shown", "gpus": 1, "gpu_pool": "shown"}]
+    hub = local_berth({**CONFIG, "gpu": {**CONFIG["gpu"], "pools": pools}, "profiles": profiles})
     wait_until("the GPUs are seen", lambda: len(hub.api("GET", "/berth/gpus").json()["devices"]) == 2, 30)
     ann, bob = hub.person("ann").signed_in(), hub.person("bob").signed_in()
     hub.api("PUT", "/berth/gpus/GPU-b/cordon")
@@ -97,7 +98,7 @@ def test_names_by_the_pools_privacy(local_berth, driver):
     ann.stop()
     ann.wait_stopped()
     hub.api("PUT", "/berth/gpus/GPU-a/cordon")
-    ann.started({"profile": "gpu"})
+    ann.started({"profile": "shown"})
     assert seen_by(bob) == (["ann"], [None, "ann"], ["ann"]), "an open pool does"
 
 
@@ -151,3 +152,6 @@ def test_word_of_every_change_until_the_token_ends(local_berth, driver):
         time.sleep(0.1)
     assert len(ours.events) - told <= 2 * (time.monotonic() - began) + 1, "no more than two a second"
     assert requests.get(f"{hub.url}/hub/api/berth/gpu/events", timeout=10).status_code == 403
+    began = time.monotonic()
+    hub.stop()
+    assert time.monotonic() - began < 5, "a stop waits for nobody who listens"

@@ -18,7 +18,7 @@ const shots = [
   ["admin-servers", "admin#servers", { ...desk, height: 600 }],
   ["admin-gpus", "gpus", { ...desk, height: 1180 }],
   ["admin-gpus-dark", "gpus", { ...desk, height: 1180, dark: true }],
-  ["gpus-phone", "gpus", { width: 390, height: 844, scale: 2 }],
+  ["gpus-phone", "gpus", { width: 390, height: 1040, scale: 2 }],
   ["phone", "spawn", { width: 390, height: 780, scale: 2 }],
 ];
 
