@@ -1,6 +1,7 @@
 // berth gpu …
 #include "app/admin/commands.hpp"
 #include "app/admin/output.hpp"
+#include "base/text.hpp"
 
 #include <iostream>
 
@@ -158,16 +159,22 @@ Result<void> usage(const HubClient& hub, const Flags& flags, bool as_json) {
         print_json(answer);
         return {};
     }
-    Table table({flags.by, "GPU-HOURS", "USED", "UNUSED", "KWH", "LEASES"});
+    std::vector<std::string> heads;
+    for (const auto key : split(flags.by, ','))
+        heads.emplace_back(key);
+    const auto keys = heads;
+    for (const auto* figure : {"GPU-HOURS", "USED", "UNUSED", "KWH", "LEASES"})
+        heads.emplace_back(figure);
+    Table table(std::move(heads));
     const auto* rows = answer.is_object() ? array_at(answer.get_object(), "rows") : nullptr;
-    for (const auto& row : rows ? *rows : json::array{})
-        table.add(
-            {cell(row, flags.by),
-             cell(row, "gpu_hours"),
-             cell(row, "used_hours"),
-             cell(row, "wasted_hours"),
-             cell(row, "energy_kwh"),
-             cell(row, "intervals")});
+    for (const auto& row : rows ? *rows : json::array{}) {
+        std::vector<std::string> cells;
+        for (const auto& key : keys)
+            cells.push_back(cell(row, key));
+        for (const auto* figure : {"gpu_hours", "used_hours", "wasted_hours", "energy_kwh", "intervals"})
+            cells.push_back(cell(row, figure));
+        table.add(std::move(cells));
+    }
     table.print("Nobody has held a GPU in that time.");
     return {};
 }
@@ -183,9 +190,10 @@ void add_gpu_commands(CLI::App& app, AdminCommands& commands) {
         *group, "why", "What a start of this user would meet now, GPU by GPU", commands, flags, explain);
     why->add_option("USER", flags->user)->required();
     why->add_option("--profile", flags->profile, "The profile; their default when not given");
-    auto* used =
-        add_command<Flags>(*group, "usage", "GPU-hours held in the last 30 days", commands, flags, usage);
-    used->add_option("--by", flags->by, "user, group, model, profile, gpu or week");
+    auto* used = add_command<Flags>(
+        *group, "usage", "GPU-hours held and used in the last 30 days", commands, flags, usage);
+    used->add_option(
+        "--by", flags->by, "user, group, model, profile, gpu or week, or two of them: user,week");
     used->add_option("--from", flags->from, "Since this time: 2026-01-31T12:00:00Z");
     add_command<Flags>(*group, "cordon", "Give this GPU to nobody else", commands, flags, cordon)
         ->add_option("UUID", flags->uuid)
