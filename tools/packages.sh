@@ -22,7 +22,7 @@ packages_of() {
         build)
             boost=$(boost_version)
             echo "g++ cmake ninja-build ccache pkg-config ca-certificates python3 python3-venv" \
-                "libboost${boost}-dev libboost-json${boost}-dev libboost-url${boost}-dev libsodium-dev libarchive-dev libbrotli-dev zlib1g-dev libssl-dev libsqlite3-dev" \
+                "libboost${boost}-dev libboost-json${boost}-dev libboost-url${boost}-dev libsodium-dev libarchive-dev libbrotli-dev libcurl4-openssl-dev zlib1g-dev libssl-dev libsqlite3-dev" \
                 "libsoci-dev libspdlog-dev libyaml-cpp-dev libcli11-dev prometheus-cpp-dev libgtest-dev libgmock-dev"
             # Node is often there from elsewhere (nodesource, nvm), and then Debian's would be in its way.
             command -v node >/dev/null && command -v npm >/dev/null || echo "nodejs npm"

@@ -13,6 +13,7 @@
 #include "hub/cull.hpp"
 #include "hub/edge_cache.hpp"
 #include "hub/gpu_board.hpp"
+#include "hub/notify.hpp"
 #include "hub/routes.hpp"
 #include "hub/server_records.hpp"
 #include "hub/servers.hpp"
@@ -59,6 +60,7 @@ struct Dependencies {
     hub::GpuBoard& board;
     gate::LocalAdministrators local_administrators;
     std::function<void(ShutdownWish)> shut_down;  // asks app/ to end the process; returns at once
+    hub::Notices* notices = nullptr;              // none in tests of other things
 };
 
 }  // namespace berth::api

@@ -40,6 +40,13 @@ BERTH_HANDLER(delete_server);
 // endings.cpp
 BERTH_HANDLER(get_ending);
 BERTH_HANDLER(post_keep_running);
+BERTH_HANDLER(post_extend_lease);
+// notices.cpp
+BERTH_HANDLER(get_notices);
+BERTH_HANDLER(patch_notices);
+BERTH_HANDLER(post_browser);
+BERTH_HANDLER(delete_browser);
+BERTH_HANDLER(get_notices_worker);
 // server_records.cpp
 BERTH_HANDLER(get_server);
 BERTH_HANDLER(put_server);

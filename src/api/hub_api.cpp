@@ -50,7 +50,8 @@ void add_security_headers(
         policy += "; default-src 'none'";
     } else if (call != nullptr && !call->nonce.empty()) {
         policy +=
-            "; default-src 'self'; base-uri 'none'; object-src 'none'; img-src 'self' data:; script-src "
+            "; default-src 'self'; base-uri 'none'; object-src 'none'; img-src 'self' data:; worker-src "
+            "'self'; script-src "
             "'nonce-" +
             call->nonce + "' 'strict-dynamic'";
     }

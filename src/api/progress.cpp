@@ -72,6 +72,8 @@ json::object gpu_position(const hub::GpuQueue::Standing& standing) {
     message.append(" of ").append(std::to_string(standing.waiting));
     if (estimate.likely_start)
         message.append(", probably ").append(in_about(*estimate.likely_start, now_utc()));
+    if (estimate.latest_start && estimate.latest_start != estimate.likely_start)
+        message.append(", at the latest ").append(in_about(*estimate.latest_start, now_utc()));
     if (!estimate.quota.empty()) message.append(" (").append(estimate.quota).append(")");
     json::object event{{"progress", 0}, {"message", message}, {"waits_for", "gpu"}};
     event["position"] = estimate.position;

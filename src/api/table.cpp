@@ -112,6 +112,13 @@ const Row kTable[] = {
     api(get, "api/berth/users/{user}/sessions", get_sessions, On::user, {"read:tokens"}, "berth"),
     api(del, "api/berth/users/{user}/sessions", delete_sessions, On::user, {"tokens"}, "berth"),
     api(del, "api/berth/users/{user}/sessions/{id}", delete_session, On::user, {"tokens"}, "berth"),
+    // notices
+    api(get, "api/berth/users/{user}/notices", get_notices, On::user, {"read:tokens"}, "berth"),
+    api(patch, "api/berth/users/{user}/notices", patch_notices, On::user, {"tokens"}, "berth"),
+    api(post, "api/berth/users/{user}/notices/browsers", post_browser, On::user, {"tokens"}, "berth"),
+    api(del, "api/berth/users/{user}/notices/browsers", delete_browser, On::user, {"tokens"}, "berth"),
+    open(
+        get, "notices_worker.js", get_notices_worker, kPage, "browsers fetch it anew by themselves", "berth"),
     // servers: the default one, then any
     api(get, "api/users/{user}/server", get_server, On::server, {"read:servers"}, "§9.8"),
     api(post, "api/users/{user}/server", post_server, On::server, {"start:servers"}, "§9.2"),
@@ -188,6 +195,13 @@ const Row kTable[] = {
     api(put, "api/berth/gpus/{uuid}/cordon", put_cordon, On::nothing, {"gpu:admin"}, "berth"),
     api(del, "api/berth/gpus/{uuid}/cordon", delete_cordon, On::nothing, {"gpu:admin"}, "berth"),
     api(del, "api/berth/leases/{id}", delete_lease, On::nothing, {"gpu:admin"}, "berth"),
+    own(post,
+        "api/berth/leases/{id}/extend",
+        post_extend_lease,
+        kApi,
+        kChecked,
+        "gpu:admin, or delete:servers or access:servers on the server that holds the lease",
+        "berth"),
     api(get, "api/berth/audit", get_audit, On::nothing, {"read:audit"}, "berth"),
     own(get,
         "api/berth/profiles",

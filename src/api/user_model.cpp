@@ -96,6 +96,7 @@ void append_ending(std::string& out, const hub::Ending& ending) {
     object.number("seconds_left", std::max<std::int64_t>(left.count(), 0));
     object.number("extensions_left", ending.extensions_left);
     object.number("extension_seconds", ending.extension.count());
+    if (!ending.no_extension.empty()) object.text("no_extension", ending.no_extension);
     object.end();
 }
 
@@ -123,6 +124,13 @@ void append_berth(std::string& out, const Dependencies& hub, const hub::Server& 
     if (!server.active() && !server.row.stopped_because.empty())
         berth.text("stopped_because", server.row.stopped_because);
     if (!server.stop_delayed.empty()) berth.text("stop_delayed", server.stop_delayed);
+    if (!server.hint.empty()) berth.text("hint", server.hint);
+    if (const auto until = hub.culler.lease_end_of(server)) {
+        JsonObject lease(berth.key("lease"));
+        lease.number("id", number_of(*server.lease));
+        lease.time("until", *until);
+        lease.end();
+    }
     if (server.ending) append_ending(berth.key("ending"), *server.ending);
     if (const auto position = hub.start.position_of(server)) {
         berth.number("position", static_cast<std::int64_t>(*position));

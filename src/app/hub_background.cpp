@@ -141,6 +141,8 @@ awaitable<> HubProcess::Rooms::follow_clock(std::chrono::microseconds moved) {
     log::warn("clock.set", {{"by_seconds", seconds}});
     auto followed = co_await facade->move_ends(*store, moved);
     if (!followed) log::warn("lease.move_delayed", {{"detail", followed.error().detail}});
+    auto of_servers = co_await culler->follow_clock(moved);
+    if (!of_servers) log::warn("lease.move_delayed", {{"detail", of_servers.error().detail}});
 }
 
 awaitable<> HubProcess::Rooms::end_facade_leases() {

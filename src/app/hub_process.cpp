@@ -148,6 +148,8 @@ void HubProcess::Rooms::build_use_cases() {
         ""});
     edge.emplace(*context, pool, Secret(proxy_token));
     context->edge = &*edge;
+    notices.emplace(*context);
+    context->notices = &*notices;
     reaper.emplace(*context);
     gpus.emplace(*context);
     board.emplace(*context, *gpus);
@@ -162,10 +164,10 @@ void HubProcess::Rooms::build_use_cases() {
         wish = wanted;
         shutdown.request();
     };
-    dependencies.emplace(api::Dependencies{options,  *store,  *ids,      pool,    *directory,     *sign_in,
-                                           *oauth,   *gate,   *servers,  *edge,   *start,         *stop,
-                                           *records, *users,  *activity, *culler, *routes,        *inventory,
-                                           *leases,  *facade, *spawner,  *board,  administrators, shut_down});
+    dependencies.emplace(api::Dependencies{
+        options, *store,  *ids,     pool,     *directory,     *sign_in,  *oauth,   *gate,   *servers,
+        *edge,   *start,  *stop,    *records, *users,         *activity, *culler,  *routes, *inventory,
+        *leases, *facade, *spawner, *board,   administrators, shut_down, &*notices});
     api.emplace(*dependencies);
 }
 
@@ -323,6 +325,7 @@ awaitable<> HubProcess::stop(Then then) {
     co_await rooms.connections.stop(then == Then::hand_over ? 5s : 500ms);
     if (rooms.activity) co_await rooms.activity->flush();
     if (rooms.board) (void)co_await rooms.board->history.flush();
+    if (rooms.notices) rooms.notices->stop();
     co_await rooms.work.stop(1s);
     const bool nobody_behind = rooms.servers && rooms.servers->active_count() == 0;
     if (rooms.proxy && ((nobody_behind && then == Then::end) || (rooms.wish.servers && rooms.wish.proxy)))

@@ -12,6 +12,7 @@
 #include "hub/cull.hpp"
 #include "hub/edge_cache.hpp"
 #include "hub/gpu_board.hpp"
+#include "hub/notify.hpp"
 #include "hub/reconcile.hpp"
 
 #include <optional>
@@ -51,6 +52,7 @@ struct HubProcess::Rooms {
     std::optional<hub::Routes> routes;
     std::optional<hub::Context> context;
     std::optional<hub::EdgeCache> edge;
+    std::optional<hub::Notices> notices;
     std::optional<hub::Reaper> reaper;
     std::optional<hub::GpuQueue> gpus;
     std::optional<hub::GpuBoard> board;

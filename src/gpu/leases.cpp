@@ -110,8 +110,11 @@ Result<Leases::Granted> Leases::reserve(
     ServerId server,
     std::int64_t generation,
     const DeviceRequest& request,
-    Timestamp now) {
-    return grant(new_row(id, user, server, generation, now), request);
+    Timestamp now,
+    std::optional<Timestamp> expires_at) {
+    LeaseRow row = new_row(id, user, server, generation, now);
+    row.expires_at = expires_at;
+    return grant(std::move(row), request);
 }
 
 Result<Leases::Granted> Leases::reserve_anonymous(

@@ -80,7 +80,8 @@ public:
         ServerId server,
         std::int64_t generation,
         const DeviceRequest& request,
-        Timestamp now);
+        Timestamp now,
+        std::optional<Timestamp> expires_at = std::nullopt);
     // For the façade: no user, no server, a time to live.
     Result<Granted> reserve_anonymous(
         LeaseId id, const DeviceRequest& request, Timestamp now, Timestamp expires_at);

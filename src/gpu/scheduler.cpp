@@ -163,10 +163,13 @@ void Scheduler::change(const LeaseEnded& event, Timestamp now) {
     state_.remove(event.lease, now, true);
 }
 
-void Scheduler::change(const LeaseExtended& event, Timestamp) {
-    if (const auto held = state_.holdings.find(event.lease); held != state_.holdings.end()) {
-        held->second.deadline = event.deadline;
-    }
+void Scheduler::change(const LeaseExtended& event, Timestamp now) {
+    const auto held = state_.holdings.find(event.lease);
+    if (held == state_.holdings.end()) return;
+    Holding& lease = held->second;
+    const auto over = [now](const std::optional<Timestamp>& end) { return end && *end <= now; };
+    if (over(lease.deadline) && !over(event.deadline)) lease.ending.reset();
+    lease.deadline = event.deadline;
 }
 
 void Scheduler::change(const IdleMarked& event, Timestamp) {

@@ -16,6 +16,7 @@
 namespace berth::hub {
 
 class EdgeCache;
+class Notices;
 
 struct Context {
     TaskScope& scope;  // attempts, reaping, watching
@@ -28,9 +29,10 @@ struct Context {
     spawn::Spawner& spawner;
     Servers& servers;
     Routes& routes;
-    std::string instance;       // names this hub's objects at the backend
-    std::string api_url;        // the hub's API as servers reach it: "http://172.20.0.1:8081/hub/api"
-    EdgeCache* edge = nullptr;  // none in tests of other things
+    std::string instance;        // names this hub's objects at the backend
+    std::string api_url;         // the hub's API as servers reach it: "http://172.20.0.1:8081/hub/api"
+    EdgeCache* edge = nullptr;   // none in tests of other things
+    Notices* notices = nullptr;  // nor these
 };
 
 }  // namespace berth::hub

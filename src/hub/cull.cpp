@@ -3,6 +3,7 @@
 #include "base/random.hpp"
 #include "hub/gpu_metrics.hpp"
 #include "hub/kernels.hpp"
+#include "hub/notify.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 
@@ -75,8 +76,15 @@ Culler::Watch& Culler::watch(const Server& server, Steady now) {
         LifeClock(started, std::nullopt, wall, now, most),
         std::nullopt,
         std::nullopt,
+        std::nullopt,
+        std::nullopt,
+        std::nullopt,
+        0,
+        false,
+        false,
         Secret(),
         {}};
+    if (const auto end = lease_end_of(server)) fresh.lease_end = now + (*end - wall);
     if (server.row.kept_until && *server.row.kept_until > wall) {
         const auto left =
             std::min<std::chrono::microseconds>(*server.row.kept_until - wall, policy_of(server).extension);
@@ -97,12 +105,14 @@ CullState Culler::state_of(const Server& server, Steady now) {
     state.grace = until(began_ + context_.options.cull.grace);
     if (seen.warned_since) state.warned = std::chrono::floor<seconds>(now - *seen.warned_since);
     state.use_unknown = gpus_.unknown(server);
+    if (seen.lease_end) state.lease_left = std::chrono::ceil<seconds>(*seen.lease_end - now);
+    if (seen.lease_warned_since)
+        state.lease_warned = std::chrono::floor<seconds>(now - *seen.lease_warned_since);
     return state;
 }
 
 bool Culler::is_near_end(const Server& server, Steady now) {
-    const auto policy = policy_of(server);
-    return policy.limits() && decide(policy, state_of(server, now)).act != Act::keep;
+    return decide(policy_of(server), state_of(server, now)).act != Act::keep;
 }
 
 void Culler::forget_the_ended() {
@@ -116,13 +126,14 @@ awaitable<> Culler::look() {
     const auto begin = steady_now();
     forget_the_ended();
     std::vector<ServerKey> near;
-    if (sets_limits(context_.options.cull) || reclaims()) {
+    if (has_work()) {
         const auto servers = context_.servers.all();
         for (std::size_t i = 0; i < servers.size(); ++i) {
             if (i % kAtOnce == kAtOnce - 1) co_await sleep_for(0ms);  // others want the strand too
             const auto& server = servers[i];
             if (!server->ready() || server->reaping) continue;
             if (reclaims()) mark_idle(*server);
+            hint(*server, steady_now());
             if (is_near_end(*server, steady_now()))
                 near.push_back(server->key);
             else
@@ -209,13 +220,15 @@ awaitable<Result<Secret>> Culler::token_for(std::shared_ptr<Server> server) {
 void Culler::warn(Server& server, const CullDecision& decision, const CullPolicy& policy) {
     const auto now = steady_now();
     auto& seen = watch(server, now);
+    const bool by_lease = decision.why == EndReason::lease;
+    auto& since = by_lease ? seen.lease_warned_since : seen.warned_since;
     const auto at = now_utc() + decision.left;
     const auto used = static_cast<std::uint32_t>(server.row.keep_count);
-    const Ending ending{
+    Ending ending{
         at, decision.why, policy.max_extensions - std::min(used, policy.max_extensions), policy.extension};
-    const bool news = !seen.warned_since;
-    if (news) {
-        seen.warned_since = now;
+    if (by_lease) ending = lease_ending(server, decision);
+    if (!since) {
+        since = now;
         log::info(
             "server.end_announced",
             {{"server", server.key.full_name()},
@@ -223,17 +236,31 @@ void Culler::warn(Server& server, const CullDecision& decision, const CullPolicy
              {"in_seconds", decision.left.count()}});
     }
     // The time told stays as it is unless it has really changed.
-    const bool same = server.ending && server.ending->why == ending.why &&
-                      server.ending->extensions_left == ending.extensions_left &&
-                      std::chrono::abs(server.ending->at - at) < 5s;
-    if (same) return;
-    server.ending = ending;
-    server.changed.notify_all();
+    if (server.ending && std::chrono::abs(server.ending->at - at) < 5s) ending.at = server.ending->at;
+    if (server.ending != ending) {
+        server.ending = ending;
+        server.changed.notify_all();
+    }
+    notify(server, decision);
+}
+
+// When the end is announced, and again as it comes near.
+void Culler::notify(const Server& server, const CullDecision& decision) {
+    auto& seen = watch(server, steady_now());
+    const auto due = warnings_due(decision.left);
+    const bool news = seen.told_why != decision.why || due > seen.told;
+    seen.told_why = decision.why;
+    seen.told = due;
+    if (news && context_.notices != nullptr) context_.notices->ending(server, decision.left);
 }
 
 void Culler::go_on(Server& server) {
     const auto seen = watches_.find(number_of(server.row.id));
-    if (seen != watches_.end()) seen->second.warned_since.reset();
+    if (seen != watches_.end()) {
+        seen->second.warned_since.reset();
+        seen->second.lease_warned_since.reset();
+        seen->second.told_why.reset();
+    }
     if (!server.ending) return;
     log::info("server.end_revoked", {{"server", server.key.full_name()}});
     server.ending.reset();
@@ -267,6 +294,8 @@ awaitable<Result<Timestamp>> Culler::keep_running(access::Permit permit, ServerK
     if (!server->ready() || server->reaping || !server->ending)
         co_return Error{
             HubErrc::no_end_near, "The server is not about to be stopped, so there is nothing to hold off."};
+    if (server->ending->why == EndReason::lease)
+        co_return co_await extend_held(std::move(permit), server, std::nullopt);
     const auto policy = policy_of(*server);
     const auto count = server->row.keep_count + 1;
     if (count > static_cast<std::int64_t>(policy.max_extensions))
@@ -298,7 +327,11 @@ awaitable<Result<Timestamp>> Culler::keep_running(access::Permit permit, ServerK
 
 void Culler::on_gpu_readings() {
     for (const auto id : gpus_.take_readings()) {
-        if (const auto server = context_.servers.find(id)) note_work(*server, now_utc());
+        const auto server = context_.servers.find(id);
+        if (!server) continue;
+        note_work(*server, now_utc());
+        watch(*server, steady_now()).gpu_used = true;
+        server->hint.clear();
     }
 }
 

@@ -31,11 +31,23 @@ public:
     // The inventory has taken a report of the agent.
     void on_gpu_readings();
 
-    // Holds the end that the server's people were warned of off by cull.extension. Errors: no_such_server,
-    // no_end_near, no_more_extensions, StoreErrc.
+    // Holds the end that the server's people were warned of off by cull.extension; the end of a lease, by
+    // renewing it. Errors: no_such_server, no_end_near, no_more_extensions, StoreErrc.
     awaitable<Result<Timestamp>> keep_running(access::Permit permit, ServerKey key);
 
+    // A lease of a server goes on until `until`, or for gpu.lease.length from now, as far as
+    // gpu.lease.longest lets it. Errors: no_end_near (it has no such end), no_more_extensions with the rule
+    // that is in the way, StoreErrc.
+    awaitable<Result<Timestamp>> extend_lease(
+        access::Permit permit, ServerKey key, std::optional<Timestamp> until);
+    // The clock was set: ends of leases move with it.
+    awaitable<Result<void>> follow_clock(std::chrono::microseconds moved);
+
     CullPolicy policy_of(const Server& server) const;
+    // When its GPUs are no longer its; nothing when they have no such end.
+    std::optional<Timestamp> lease_end_of(const Server& server) const;
+    // Whose GPU was never used for so long is told once that they may not need one.
+    void hint_after(seconds span) { hint_after_ = span; }
 
 private:
     using Steady = LifeClock::Steady;
@@ -46,12 +58,24 @@ private:
         LifeClock work;   // by what its kernels, terminals and GPUs did, as far as we saw it
         std::optional<Steady> kept_until;
         std::optional<Steady> warned_since;
+        std::optional<Steady> lease_end;
+        std::optional<Steady> lease_warned_since;
+        std::optional<EndReason> told_why;  // by notices
+        std::size_t told = 0;               // of those that are due as the end comes near
+        bool gpu_used = false;
+        bool hinted = false;
         Secret token;  // lets us ask its kernels
         Steady token_ends{};
     };
     Watch& watch(const Server& server, Steady now);
     CullState state_of(const Server& server, Steady now);
+    bool has_work() const;
     bool reclaims() const;
+    void hint(Server& server, Steady now);
+    Ending lease_ending(const Server& server, const CullDecision& decision) const;
+    awaitable<Result<Timestamp>> extend_held(
+        access::Permit permit, std::shared_ptr<Server> server, std::optional<Timestamp> until);
+    Result<Timestamp> end_wanted(const store::LeaseRow& lease, std::optional<Timestamp> until) const;
     void mark_idle(const Server& server);
     bool is_near_end(const Server& server, Steady now);
     void forget_the_ended();
@@ -60,6 +84,7 @@ private:
     awaitable<Result<Secret>> token_for(std::shared_ptr<Server> server);
     void note_work(Server& server, Timestamp at);
     void warn(Server& server, const CullDecision& decision, const CullPolicy& policy);
+    void notify(const Server& server, const CullDecision& decision);
     void go_on(Server& server);
     awaitable<> stop(std::shared_ptr<Server> server, EndReason why, CullPolicy policy);
 
@@ -70,6 +95,7 @@ private:
     GpuWork gpus_;
     const Steady began_ = std::chrono::steady_clock::now();
     std::optional<Steady> last_look_;
+    seconds hint_after_ = std::chrono::minutes(30);
     std::unordered_map<std::int64_t, Watch> watches_;  // by server
 };
 

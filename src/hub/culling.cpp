@@ -103,11 +103,15 @@ std::string_view name_of(EndReason reason) {
             return "max_age";
         case EndReason::reclaim:
             return "reclaim";
+        case EndReason::lease:
+            return "lease";
     }
     return "unknown";
 }
 
-CullDecision decide(const CullPolicy& policy, const CullState& state) {
+namespace {
+
+CullDecision decide_by_limits(const CullPolicy& policy, const CullState& state) {
     const auto nearest = nearest_end(policy, state);
     if (!nearest) return {};
     const auto why = nearest->why;
@@ -115,6 +119,31 @@ CullDecision decide(const CullPolicy& policy, const CullState& state) {
     if (left > lead_of(policy, state, *nearest)) return {CullDecision::Act::keep, why, left};
     left = std::max(left, policy.warning - state.warned.value_or(seconds{0}));
     return {left.count() <= 0 ? CullDecision::Act::stop : CullDecision::Act::warn, why, left};
+}
+
+CullDecision decide_by_lease(const CullPolicy& policy, const CullState& state) {
+    auto left = std::max(*state.lease_left, state.grace);
+    if (left > kWarnedAt[0]) return {CullDecision::Act::keep, EndReason::lease, left};
+    const auto told = std::min(policy.warning, std::end(kWarnedAt)[-1]);
+    left = std::max(left, told - state.lease_warned.value_or(seconds{0}));
+    const auto act = left.count() <= 0 ? CullDecision::Act::stop : CullDecision::Act::warn;
+    return {act, EndReason::lease, left};
+}
+
+}  // namespace
+
+CullDecision decide(const CullPolicy& policy, const CullState& state) {
+    const auto limits = decide_by_limits(policy, state);
+    if (!state.lease_left) return limits;
+    const auto lease = decide_by_lease(policy, state);
+    if (limits.act != lease.act) return limits.act > lease.act ? limits : lease;
+    const bool unlimited = limits.act == CullDecision::Act::keep && limits.left.count() == 0;
+    return !unlimited && limits.left <= lease.left ? limits : lease;
+}
+
+std::size_t warnings_due(seconds left) {
+    return static_cast<std::size_t>(std::count_if(
+        std::begin(kWarnedAt), std::end(kWarnedAt), [left](seconds each) { return left <= each; }));
 }
 
 LifeClock::LifeClock(
@@ -163,12 +192,29 @@ std::string in_words(seconds span) {
     return words(hours / 24, " d", hours % 24, " h");
 }
 
+std::string why_it_ends(EndReason reason) {
+    switch (reason) {
+        case EndReason::idle:
+            return "Nothing has been done in it for a while.";
+        case EndReason::age:
+            return "It has run for as long as it may.";
+        case EndReason::reclaim:
+            return "Its GPU has not been used for a while, and somebody waits for one.";
+        case EndReason::lease:
+            return "The time of its GPU is over then.";
+    }
+    return {};
+}
+
 std::string why_stopped(EndReason reason, const CullPolicy& policy) {
     if (reason == EndReason::idle)
         return "Stopped after " + in_words(policy.idle) + " without activity. Your files are safe.";
     if (reason == EndReason::reclaim)
         return "Stopped because its GPU had not been used for " + in_words(policy.idle) +
                " and somebody was waiting for one. Your files are safe; start it again when you need it.";
+    if (reason == EndReason::lease)
+        return "Stopped because the time of its GPU was over. Your files are safe; start it again when you "
+               "need it.";
     return "Stopped because it had run for " + in_words(policy.max_age) +
            ", the longest a server may. Your files are safe; start it again when you need it.";
 }

@@ -2,7 +2,8 @@
 // in, a decision comes out, so neither a jump of the clock nor a restart of the hub is seen here.
 //
 // What holds: nobody is ended before the whole warning has passed; "keep running" holds an end off for as
-// long as it says; without a reading of its GPUs a server is not idle.
+// long as it says; without a reading of its GPUs a server is not idle. The end of a lease is moved by
+// renewing the lease alone (hub/cull_leases.cpp), and people see it coming for an hour.
 #pragma once
 
 #include "base/units.hpp"
@@ -38,16 +39,18 @@ CullPolicy policy_for(
 // Some limit may hold for somebody.
 bool sets_limits(const config::CullOptions& options);
 
-enum class EndReason { idle, age, reclaim };
-std::string_view name_of(EndReason reason);  // "idle", "max_age", "reclaim"
+enum class EndReason { idle, age, reclaim, lease };
+std::string_view name_of(EndReason reason);  // "idle", "max_age", "reclaim", "lease"
 
 struct CullState {
-    seconds idle{0};                // since the last sign of work
-    seconds age{0};                 // since it started
-    seconds kept{0};                // its people have asked to keep it for so long from now
-    seconds grace{0};               // nobody is ended for so long from now
-    std::optional<seconds> warned;  // for how long they have been told; none: they have not
-    bool use_unknown = false;       // the readings of its GPUs are old
+    seconds idle{0};                        // since the last sign of work
+    seconds age{0};                         // since it started
+    seconds kept{0};                        // its people have asked to keep it for so long from now
+    seconds grace{0};                       // nobody is ended for so long from now
+    std::optional<seconds> warned;          // for how long they have been told; none: they have not
+    bool use_unknown = false;               // the readings of its GPUs are old
+    std::optional<seconds> lease_left{};    // until its GPUs are no longer its; none: no such end
+    std::optional<seconds> lease_warned{};  // for how long they have been told of that
 };
 
 struct CullDecision {
@@ -57,6 +60,12 @@ struct CullDecision {
     seconds left{0};  // until the end; with keep only when there is a limit
 };
 CullDecision decide(const CullPolicy& policy, const CullState& state);
+
+// When people are told of an end again, as it comes near.
+inline constexpr seconds kWarnedAt[] = {
+    std::chrono::hours(1), std::chrono::minutes(15), std::chrono::minutes(5)};
+// How many of those times are over with so much left.
+std::size_t warnings_due(seconds left);
 
 // How long a server has been idle and how old it is, by the clock that never jumps. Times of day are trusted
 // only as far as that one allows.
@@ -85,6 +94,8 @@ private:
 
 // "90 s", "60 min", "8 h", "1 h 30 min", "7 d".
 std::string in_words(seconds span);
+// For the person, before: "Nothing has been done in it for a while."
+std::string why_it_ends(EndReason reason);
 // For the person, afterwards: "Stopped after 60 min without activity."
 std::string why_stopped(EndReason reason, const CullPolicy& policy);
 

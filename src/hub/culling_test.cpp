@@ -72,6 +72,55 @@ const DecisionCase kCases[] = {
      5min},
 };
 
+struct LeaseCase {
+    const char* name;
+    seconds lease_left;
+    std::optional<seconds> lease_warned;
+    seconds idle;
+    seconds grace;
+    Act act;
+    EndReason why;
+    seconds left;
+};
+
+const LeaseCase kLeaseCases[] = {
+    {"Far", 2h, {}, 0s, 0s, Act::keep, EndReason::idle, 60min},
+    {"TheNearerEndIsToldFirst", 50min, {}, 0s, 0s, Act::warn, EndReason::lease, 50min},
+    {"IdleIsNearer", 50min, 10min, 52min, 0s, Act::warn, EndReason::idle, 10min},
+    {"Over", 0s, 1h, 0s, 0s, Act::stop, EndReason::lease, 0s},
+    {"OverButNotTold", -5min, {}, 0s, 0s, Act::warn, EndReason::lease, 5min},
+    {"OverButTheHubHasJustStarted", 0s, 1h, 0s, 10min, Act::warn, EndReason::lease, 10min},
+};
+
+class LeaseDecision : public testing::TestWithParam<LeaseCase> {};
+TEST_P(LeaseDecision, IsMade) {
+    const auto& given = GetParam();
+    auto now = state(given.idle, 1h, 0s, std::nullopt, false, given.grace);
+    now.lease_left = given.lease_left;
+    now.lease_warned = given.lease_warned;
+    const auto made = decide(kPolicy, now);
+    EXPECT_EQ(made.act, given.act);
+    EXPECT_EQ(made.why, given.why);
+    EXPECT_EQ(made.left, given.left);
+}
+INSTANTIATE_TEST_SUITE_P(Cull, LeaseDecision, testing::ValuesIn(kLeaseCases), [](const auto& each) {
+    return std::string(each.param.name);
+});
+
+TEST(CullDecisions, KeepingAServerRunningDoesNotMoveTheEndOfItsLease) {
+    auto kept = state(0s, 1h, 5h);
+    kept.lease_left = 0s;
+    kept.lease_warned = 1h;
+    EXPECT_EQ(decide(kPolicy, kept).act, Act::stop);
+}
+
+TEST(CullDecisions, PeopleAreToldAtSixtyFifteenAndFiveMinutes) {
+    EXPECT_EQ(warnings_due(61min), 0U);
+    EXPECT_EQ(warnings_due(60min), 1U);
+    EXPECT_EQ(warnings_due(15min), 2U);
+    EXPECT_EQ(warnings_due(5min), 3U);
+}
+
 class Decision : public testing::TestWithParam<DecisionCase> {};
 TEST_P(Decision, IsMade) {
     const auto& given = GetParam();

@@ -88,8 +88,11 @@ void GpuQueue::take_news(LeaseId id) {
         if (known != held.end()) scheduler_.restore(gpu::LeaseEnded{id}, now);
     } else if (known == held.end()) {
         if (!confirming_.contains(id)) scheduler_.restore(gpu::LeaseKnown{holding_of(*row)}, now);
-    } else if (!known->second.started && row->state == store::LeaseState::active) {
-        scheduler_.restore(gpu::LeaseStarted{id}, now);
+    } else {
+        if (!known->second.started && row->state == store::LeaseState::active)
+            scheduler_.restore(gpu::LeaseStarted{id}, now);
+        const auto deadline = holding_of(*row).deadline;
+        if (deadline != known->second.deadline) scheduler_.restore(gpu::LeaseExtended{id, deadline}, now);
     }
 }
 
@@ -286,6 +289,18 @@ void GpuQueue::mark_idle(LeaseId lease, bool idle) {
         apply(gpu::ReclaimRevoked{lease});
     else
         apply(gpu::IdleMarked{lease, idle});
+}
+
+std::optional<std::string> GpuQueue::extension_refusal(LeaseId lease, Timestamp until) const {
+    return scheduler_.extension_refusal(lease, until, now_utc());
+}
+
+std::optional<std::string> GpuQueue::extend(LeaseId lease, Timestamp until) {
+    catch_up();
+    if (auto refusal = extension_refusal(lease, until)) return refusal;
+    scheduler_.restore(gpu::LeaseExtended{lease, until}, now_utc());
+    estimates_.reset();
+    return std::nullopt;
 }
 
 bool GpuQueue::is_wanted(LeaseId lease) const {

@@ -98,6 +98,12 @@ public:
     // Somebody waits, and is to get the devices of this idle lease.
     bool is_wanted(LeaseId lease) const;
 
+    // Moves the end of a lease to `until`, or says which rule is in the way: a quota, a reservation, people
+    // who wait. The lease's row follows, or settle() takes back what was promised.
+    std::optional<std::string> extend(LeaseId lease, Timestamp until);
+    std::optional<std::string> extension_refusal(LeaseId lease, Timestamp until) const;
+    void settle(LeaseId lease) { take_news(lease); }
+
     // Follows leases, devices and time for ever.
     awaitable<> run();
     const gpu::Scheduler& scheduler() const { return scheduler_; }
@@ -108,7 +114,9 @@ private:
     static Ask ask_of(const store::QueueEntryRow& row);
     gpu::Asker asker_of(UserId user) const;
     gpu::QueueRequest request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const;
+    // How long a server of theirs may run, renewed as often as may be; and how long its lease is at first.
     std::optional<seconds> length_of(UserId user, const std::string& profile) const;
+    std::optional<seconds> asked_length_of(UserId user, const std::string& profile) const;
     gpu::Holding holding_of(const store::LeaseRow& row) const;
     std::vector<gpu::ScheduledDevice> scheduled_devices() const;
     void catch_up();

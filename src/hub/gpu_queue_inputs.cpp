@@ -84,13 +84,21 @@ std::optional<seconds> GpuQueue::length_of(UserId id, const std::string& profile
     return policy.max_age + policy.extension * policy.max_extensions;
 }
 
+// With leases of a length that one counts, for nobody renews it while somebody waits.
+std::optional<seconds> GpuQueue::asked_length_of(UserId id, const std::string& profile) const {
+    const auto longest = length_of(id, profile);
+    const auto lease = context_.options.gpu.lease.length;
+    if (lease.count() == 0) return longest;
+    return std::min(lease, longest.value_or(lease));
+}
+
 gpu::QueueRequest GpuQueue::request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const {
     gpu::QueueRequest request;
     request.id = id;
     request.asker = asker_of(ask.user);
     request.wish = ask.wish;
     request.priority = ask.priority;
-    request.length = length_of(ask.user, ask.profile);
+    request.length = asked_length_of(ask.user, ask.profile);
     request.enqueued = enqueued;
     request.profile = ask.profile;
     request.wait = true;  // the hub refuses by itself
@@ -107,10 +115,14 @@ gpu::Holding GpuQueue::holding_of(const store::LeaseRow& row) const {
     lease.started = row.state != store::LeaseState::reserved && row.state != store::LeaseState::bound;
     if (!row.user) return lease;
     lease.asker = asker_of(*row.user);
+    if (context_.options.gpu.lease.length.count() == 0) lease.deadline.reset();
     const auto server = row.server ? context_.servers.find(*row.server) : nullptr;
     if (!server) return lease;
     lease.profile = server->row.profile;
-    if (const auto length = length_of(*row.user, lease.profile)) lease.deadline = row.created + *length;
+    if (const auto length = length_of(*row.user, lease.profile)) {
+        const auto end = row.created + *length;
+        lease.deadline = std::min(end, lease.deadline.value_or(end));
+    }
     return lease;
 }
 

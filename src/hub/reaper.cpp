@@ -3,6 +3,7 @@
 #include "async/back_off.hpp"
 #include "base/assert.hpp"
 #include "hub/edge_cache.hpp"
+#include "hub/notify.hpp"
 #include "identity/server_credentials.hpp"
 #include "obs/jupyterhub_metrics.hpp"
 #include "obs/log.hpp"
@@ -213,6 +214,14 @@ awaitable<> Reaper::remove_object(
     }
 }
 
+// A start that failed was told by itself; an end that its people asked for is no news.
+void Reaper::tell_of_end(
+    const Server& server, const std::optional<Error>& failure, const std::string& end_reason) const {
+    const auto& why = failure ? failure->message : server.stop_sentence;
+    if (context_.notices != nullptr && end_reason != "start_failed" && !why.empty())
+        context_.notices->ended(server, why);
+}
+
 awaitable<> Reaper::mark_gone(
     std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason) {
     BackOff pause;
@@ -253,12 +262,14 @@ awaitable<> Reaper::mark_gone(
         log::error("store.failed", {{"act", "mark gone"}, {"detail", committed.error().detail}});
         co_await pause.wait();
     }
+    tell_of_end(*server, failure, end_reason);
     server->lease.reset();
     server->devices.clear();
     server->queued.reset();
     server->gone.reset();
     server->cut_off.reset();
     server->ending.reset();
+    server->hint.clear();
     server->stop_sentence.clear();
     server->stop_delayed.clear();
     server->stop_record.reset();

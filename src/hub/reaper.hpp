@@ -40,6 +40,9 @@ private:
     awaitable<> mark_gone(
         std::shared_ptr<Server> server, std::optional<Error> failure, std::string end_reason);
 
+    void tell_of_end(
+        const Server& server, const std::optional<Error>& failure, const std::string& end_reason) const;
+
     Context& context_;
     std::set<std::string> strays_;  // names of objects that are being removed
 };

@@ -37,6 +37,8 @@ struct Ending {
     EndReason why = EndReason::idle;
     std::uint32_t extensions_left = 0;
     seconds extension{0};
+    std::string no_extension{};  // which rule keeps it from going on, when one is known
+    bool operator==(const Ending&) const = default;
 };
 
 struct Server {
@@ -57,6 +59,7 @@ struct Server {
     std::optional<Error> cut_off;          // why the start in flight ends though nobody asked
     std::optional<std::string> moving_to;  // where it is reached, on its way into the row (hub/addresses.hpp)
     std::optional<Ending> ending;          // announced; none while it goes on
+    std::string hint;                      // advice to its people; "" none
     std::string stop_sentence;             // why the stop under way was not asked for by a person
     std::string stop_delayed;              // for people: why it is still stopping, and what they can do
     // Who asked it to stop, until that is committed with the row that says so.

@@ -1,5 +1,6 @@
 // A start after its commit: waits for its devices and its turn, then backend, verification, readiness, route.
 #include "hub/edge_cache.hpp"
+#include "hub/notify.hpp"
 #include "hub/readiness.hpp"
 #include "hub/start_server.hpp"
 #include "obs/jupyterhub_metrics.hpp"
@@ -68,6 +69,7 @@ awaitable<> StartServer::attempt(
     GpuQueue::Place gpus) {
     StartAttempt guard(reaper_, server);
     const auto source = server->attempt;
+    const bool waited = static_cast<bool>(gpus);
     const Error stopped{HubErrc::start_cancelled, "The start was cancelled."};
     auto turn = take_devices_and_turn(server, plan, gpus, place);
     auto outcome = co_await stoppable(*source, stopped, std::move(turn));
@@ -81,10 +83,14 @@ awaitable<> StartServer::attempt(
     const std::string reason = outcome ? "" : server->gone ? "exited" : "error";
     obs::jupyterhub::server_spawn_duration().with({{"status", status}, {"reason", reason}}).observe(took);
     if (!outcome) {
-        guard.fail(source->requested() ? stop_reason(*server) : outcome.error());
+        auto why = source->requested() ? stop_reason(*server) : outcome.error();
+        if (context_.notices != nullptr && !why.is(HubErrc::start_cancelled))
+            context_.notices->failed(*server, why.message);
+        guard.fail(std::move(why));
         co_return;
     }
     guard.commit();
+    if (waited && context_.notices != nullptr) context_.notices->ready(*server);
     log::info("server.started", {{"server", server->key.full_name()}, {"took_seconds", took}});
 }
 

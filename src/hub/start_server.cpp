@@ -235,7 +235,10 @@ Result<gpu::Leases::Granted> StartServer::book(const store::ServerRow& row, GpuQ
         static_cast<std::uint32_t>(grant->devices.size()), grant->sharing, grant->devices};
     const auto id = context_.ids.next<LeaseId>();
     gpus.booking(id);
-    return context_.leases.reserve(id, row.user, row.id, row.generation, devices, now_utc());
+    const auto now = now_utc();
+    const auto length = context_.options.gpu.lease.length;
+    const auto end = length.count() > 0 ? std::optional<Timestamp>(now + length) : std::nullopt;
+    return context_.leases.reserve(id, row.user, row.id, row.generation, devices, now, end);
 }
 
 // Who holds the devices that are in the way, where that is the reason.

@@ -1,4 +1,5 @@
 #include "net/listener.hpp"
+#include "net/resolve.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -182,6 +183,18 @@ bool is_from_this_machine(const Socket& socket) {
     const auto address = numeric_address(peer);
     return address.starts_with("127.") || address == "::1" ||
            (!address.empty() && address == numeric_address(local));
+}
+
+awaitable<Result<std::vector<std::string>>> resolve(Endpoint host, Deadline deadline) {
+    const auto attempt = std::make_shared<Attempt>(co_await asio::this_coro::executor);
+    if (deadline.passed()) co_return late(host);
+    give_up_at(attempt, deadline);
+    const TimerEnd timer_end{attempt};
+    BERTH_CO_TRY(const auto found, co_await addresses_of(host, attempt));
+    std::vector<std::string> addresses;
+    for (const auto& each : found)
+        addresses.push_back(numeric_address(each));
+    co_return addresses;
 }
 
 }  // namespace berth::net

@@ -67,6 +67,7 @@ void remove_device(Transaction&, const DeviceUuid&);
 // exclusive lease on a device, and a live lease on a device with a live exclusive one.
 void insert(Transaction&, const LeaseRow&);
 void update(Transaction&, const LeaseRow&);
+void move_lease_end(Transaction&, LeaseId, Timestamp expires_at);  // of a live one
 std::vector<LeaseRow> leases_of_server(Transaction&, ServerId);
 
 void insert(Transaction&, const QueueEntryRow&);
@@ -92,6 +93,10 @@ void add_usage(Transaction&, const LeaseUse&);
 void upsert(Transaction&, const DeviceSampleRow&);
 std::vector<DeviceSampleRow> device_samples(Transaction&, Timestamp since);  // that ended then or later
 void remove_device_samples(Transaction&, Timestamp ended_before);
+
+void insert(Transaction&, const PushRow&);  // in the place of another one of the same endpoint
+void remove_push(Transaction&, UserId, const std::string& endpoint);
+std::vector<PushRow> push_of_user(Transaction&, UserId);  // oldest first
 
 void insert(Transaction&, const AuditRow&);
 struct AuditFilter {

@@ -168,6 +168,12 @@ void update(Transaction& tx, const LeaseRow& row) {
     hold(tx, row);
 }
 
+void move_lease_end(Transaction& tx, LeaseId id, Timestamp expires_at) {
+    tx.execute(
+        "update leases set expires_at = :expires_at where id = :id and released_at is null",
+        {expires_at, id});
+}
+
 void insert(Transaction& tx, const QueueEntryRow& row) {
     tx.used(row.id);
     tx.execute(
