@@ -7,6 +7,12 @@
   const element = document.getElementById("jupyter-config-data");
   const config = element === null ? {} : JSON.parse(element.textContent);
   const KEEP = "berth:keep-running";
+  const WHY = {
+    idle: "nothing has been done in it for a while",
+    reclaim: "its GPU has not been used for a while, and somebody waits for one",
+    lease: "the time of its GPU is over then",
+    max_age: "it has run for as long as it may",
+  };
 
   // ".../hub/api/berth/users/ann/servers/gpu/": names are escaped in baseUrl as they must be here.
   function address() {
@@ -31,19 +37,24 @@
   }
 
   function sentence(ending) {
-    const why = ending.because === "idle" ? "nothing has been done in it for a while" : "it has run for as long as it may";
-    const advice = ending.extensions_left > 0 ? "" : " Save your work.";
-    return `This server stops in ${lasting(ending.seconds_left)}: ${why}.${advice}`;
+    const advice = ending.extensions_left > 0 ? "" : ` ${ending.no_extension ?? ""} Save your work.`;
+    return `This server stops in ${lasting(ending.seconds_left)}: ${WHY[ending.because] ?? WHY.max_age}.${advice}`;
   }
+
+  // People are told again 15 and 5 minutes before, also when they have closed what told them before.
+  const stageOf = (ending) => [900, 300].filter((limit) => ending.seconds_left <= limit).length;
 
   function activate(app) {
     const url = address();
     if (url === undefined) return;
     const say = (message, type, more) => app.commands.execute("apputils:notify", { message, type, options: more });
     let shown;   // the notification's id
+    let stage = 0;
     let timer;
 
     async function show(ending) {
+      if (stageOf(ending) > stage) await hide();
+      stage = stageOf(ending);
       const actions = ending.extensions_left > 0 ? [{ label: "Keep running", commandId: KEEP, displayType: "accent" }] : [];
       const message = sentence(ending);
       if (shown === undefined) shown = await say(message, "warning", { autoClose: false, actions });
@@ -55,6 +66,12 @@
       shown = undefined;
       await app.commands.execute("apputils:dismiss-notification", { id });
     }
+    // Once for each start of the server, however often the page is loaded.
+    async function advise(hint) {
+      if (!hint || localStorage.getItem("berth:hint") === `${url} ${hint}`) return;
+      localStorage.setItem("berth:hint", `${url} ${hint}`);
+      await say(hint, "info", { autoClose: false });
+    }
     async function look() {
       clearTimeout(timer);
       let pause = 60;
@@ -62,6 +79,7 @@
         const answer = await ask("GET", url + "ending");
         pause = answer.ask_again_seconds;
         await (answer.ending === null ? hide() : show(answer.ending));
+        await advise(answer.hint);
       } catch {
         // The hub restarts, or this sign-in is over: Lab says the latter itself.
       }

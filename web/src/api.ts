@@ -1,5 +1,6 @@
 // Calls of the hub's REST API with the cookie and its XSRF token (hub-protocol §6.4).
 import type { GpusModel, HistoryModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UsageKey, UsageModel, UserModel } from "./models";
+import type { GpusModel, HistoryModel, NoticesModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UserModel } from "./models";
 import { page, segment } from "./page";
 
 // A refusal, in the hub's own words.
@@ -78,6 +79,8 @@ export const api = {
   stop: (user: string, server: string) => call<null>("DELETE", serverApi(user, server)),
   keepRunning: (user: string, server: string) =>
     call<{ kept_until: string; message: string }>("POST", `berth/${userPath(user)}/servers/${segment(server)}/keep_running`),
+  extendLease: (lease: number) =>
+    call<{ until: string; message: string }>("POST", `berth/leases/${lease}/extend`, {}),
   removeServer: (user: string, server: string) => call<null>("DELETE", serverApi(user, server), { remove: true }),
   addServer: (user: string, server: string, displayName: string) =>
     call<unknown>("PUT", serverApi(user, server), { display_name: displayName }),
@@ -89,6 +92,14 @@ export const api = {
   sessions: (user: string) => call<{ sessions: SessionModel[] }>("GET", `berth/${userPath(user)}/sessions`),
   endSession: (user: string, id: string) => call<null>("DELETE", `berth/${userPath(user)}/sessions/${segment(id)}`),
   endSessions: (user: string) => call<null>("DELETE", `berth/${userPath(user)}/sessions`),
+
+  notices: (user: string) => call<NoticesModel>("GET", `berth/${userPath(user)}/notices`),
+  setNotices: (user: string, change: { mail?: boolean }) =>
+    call<NoticesModel>("PATCH", `berth/${userPath(user)}/notices`, change),
+  addBrowser: (user: string, subscription: PushSubscriptionJSON) =>
+    call<NoticesModel>("POST", `berth/${userPath(user)}/notices/browsers`, subscription),
+  removeBrowser: (user: string, endpoint: string) =>
+    call<NoticesModel>("DELETE", `berth/${userPath(user)}/notices/browsers`, { endpoint }),
 
   profiles: (user: string, server: string) =>
     call<ProfileModel[]>("GET", `berth/profiles?${new URLSearchParams({ user, server })}`),

@@ -1,10 +1,17 @@
 // The hub's JSON (hub-protocol §7.3, §9.1, §11.2) and Berth's own resources below api/berth/.
 export interface EndingModel {
   at: string;
-  because: "idle" | "max_age" | "reclaim";
+  because: "idle" | "max_age" | "reclaim" | "lease";
   seconds_left: number;
   extensions_left: number;
   extension_seconds: number;
+  no_extension?: string;  // which rule keeps it from going on
+}
+
+// Of GPUs that are somebody's for a time.
+export interface LeaseEndModel {
+  id: number;
+  until: string;
 }
 
 export interface ServerModel {
@@ -25,6 +32,8 @@ export interface ServerModel {
     stopped_because?: string;  // why the hub stopped it unasked
     stop_delayed?: string;     // why it is still stopping, once that takes longer than it should
     ending?: EndingModel;      // announced
+    lease?: LeaseEndModel;
+    hint?: string;             // advice, such as that it never used its GPU
     position?: number;  // of a start that waits for its turn; 1 is the next one
     waiting?: number;
   };
@@ -62,6 +71,12 @@ export interface SessionModel {
   client_address: string;
   user_agent: string;
   current: boolean;
+}
+
+// Where a person is told of their servers while no page is open.
+export interface NoticesModel {
+  mail: { possible: boolean; wanted: boolean; address: string | null };
+  browsers: { possible: boolean; key?: string; endpoints?: string[] };
 }
 
 export interface ProfileModel {

@@ -11,7 +11,14 @@ const reasons: Record<EndingModel["because"], string> = {
   idle: "nothing has been done in it for a while",
   max_age: "it has run for as long as it may",
   reclaim: "its GPU has not been used for a while, and somebody waits for one",
+  lease: "the time of its GPU is over then",
 };
+
+function advice(ending: EndingModel): string {
+  if (ending.extensions_left === 0) return `${ending.no_extension ?? ""} Save your work; your files stay.`;
+  if (ending.because === "lease") return "You can keep it.";
+  return `You can keep it running ${count(ending.extensions_left, "time")} more.`;
+}
 
 interface EndingProps {
   server: ServerModel;
@@ -33,9 +40,7 @@ export function Ending({ server, ending, refresh }: EndingProps) {
     <Note tone="warning">
       <div class="ending" role="status">
         <span class="grow">
-          <strong>Stops in {lasting(ending.seconds_left * 1000)}</strong>: {reasons[ending.because]}.{" "}
-          {ending.extensions_left === 0 ? "Save your work; your files stay." :
-            `You can keep it running ${count(ending.extensions_left, "time")} more.`}
+          <strong>Stops in {lasting(ending.seconds_left * 1000)}</strong>: {reasons[ending.because]}. {advice(ending)}
         </span>
         {ending.extensions_left > 0 && (
           <button type="button" class="btn" disabled={busy} aria-label={`Keep ${label} running`} onClick={keep}>

@@ -11,6 +11,7 @@ import { Fact, Note } from "../parts/parts";
 import { attempt } from "../parts/toast";
 import { deviceNames, failureParts, isActive, labelOf, stateOf } from "../servers";
 import { Ending } from "./ending";
+import { LeaseEnd } from "./lease_end";
 
 interface RowProps {
   server: ServerModel;
@@ -102,9 +103,13 @@ export function ServerRow({ server, devices, refresh }: RowProps) {
       <div>
         <div class="server-name">{labelOf(server)}<span class={`pill ${state.pill}`} role="status">{state.label}</span></div>
         <Facts server={server} devices={devices} />
+        {server.ready && server.berth?.lease && !server.berth.ending && (
+          <LeaseEnd lease={server.berth.lease} label={labelOf(server)} refresh={refresh} />
+        )}
       </div>
       <Actions server={server} refresh={refresh} />
       {server.berth?.ending && <Ending server={server} ending={server.berth.ending} refresh={refresh} />}
+      {server.berth?.hint && !server.berth.ending && <Note tone="info">{server.berth.hint}</Note>}
       {server.berth?.stop_delayed && <Note tone="warning">{server.berth.stop_delayed}</Note>}
       {!isActive(server) && server.berth?.stopped_because && <Note tone="info">{server.berth.stopped_because}</Note>}
       {failure.sentence !== "" && (

@@ -5,6 +5,7 @@ import type { TokenModel } from "../models";
 import { me } from "../page";
 import { Loading, Note, Secret } from "../parts/parts";
 import { NewToken } from "./new_token";
+import { Notices } from "./notices";
 import { Sessions } from "./sessions";
 import { TokenTable } from "./token_table";
 
@@ -39,6 +40,7 @@ export function Tokens() {
       {given.length > 0 && (
         <TokenTable title="Applications with access" tokens={given} empty="" refresh={tokens.refresh} applications />
       )}
+      <Notices />
       <Sessions />
     </div>
   );
