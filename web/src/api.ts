@@ -1,6 +1,5 @@
 // Calls of the hub's REST API with the cookie and its XSRF token (hub-protocol §6.4).
-import type { GpusModel, HistoryModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UsageKey, UsageModel, UserModel } from "./models";
-import type { GpusModel, HistoryModel, NoticesModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UserModel } from "./models";
+import type { GpusModel, HistoryModel, NoticesModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UsageKey, UsageModel, UserModel } from "./models";
 import { page, segment } from "./page";
 
 // A refusal, in the hub's own words.
