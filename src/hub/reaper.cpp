@@ -121,6 +121,11 @@ std::string sentence_of(const spawn::Status& ended) {
            "ran out. Unsaved work in kernels is lost; files are safe.";
 }
 
+// An engine that was killed itself does not know how its containers ended.
+constexpr std::string_view kFoundGone =
+    "Your server had ended when the hub looked for it, and nothing says why. If nobody shut it down in "
+    "JupyterLab, most often memory ran out. Unsaved work in kernels is lost; files are safe.";
+
 void Reaper::finish_gone(std::shared_ptr<Server> server) {
     BERTH_ASSERT(server->active());
     if (server->reaping) return;
@@ -144,6 +149,7 @@ awaitable<> Reaper::look_and_work(std::shared_ptr<Server> server) {
         server->stop_sentence = sentence_of(*ended);
         server->gone = std::move(*ended);
     }
+    if (was_ready && !failure && server->stop_sentence.empty()) server->stop_sentence = kFoundGone;
     if (!was_ready && !failure) failure = ended_while_starting(server->gone.value_or(spawn::Status{}));
     server->failure = failure;
     server->changed.notify_all();

@@ -171,6 +171,8 @@ TEST_F(ReconcileTest, ARowWhoseObjectIsGoneIsSettledWithTheTimeItEnded) {
     const auto leases = stored_leases(id);
     ASSERT_EQ(leases.size(), 1U);
     EXPECT_EQ(leases[0].released_at, ended);
+    const auto& told = hub.servers->find(kAnn)->row.stopped_because;
+    EXPECT_NE(told.find("had ended when the hub looked"), std::string::npos) << told;
 }
 
 TEST_F(ReconcileTest, ALeaseWithoutAServerThatRunsIsEnded) {
