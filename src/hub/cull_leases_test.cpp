@@ -141,7 +141,7 @@ TEST_F(LeaseEnds, ARestartOfTheHubKeepsTheEnd) {
 }
 
 TEST_F(LeaseEnds, AClockThatIsSetMovesTheEndAndEndsNobody) {
-    open(leasing(1h));
+    open(leasing(3h));
     start(kAnn);
     look();
     const auto before = end();

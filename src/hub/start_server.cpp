@@ -154,7 +154,8 @@ Result<StartServer::Intent> StartServer::prepare(
     plan.service_prefix = prefix;
     plan.environment = environment_for(key, resolved.profile, credentials);
     const auto& queue = context_.options.gpu.queue;
-    const bool reclaimable = resolved.gpus > 0 && queue.enabled && queue.reclaim_idle.count() > 0;
+    const bool reclaimable = resolved.gpus > 0 && (context_.options.gpu.lease.length.count() > 0 ||
+                                                   (queue.enabled && queue.reclaim_idle.count() > 0));
     plan.lab_notice = context_.options.cull.notice_in_lab &&
                       (reclaimable || policy_for(context_.options.cull, intent.row.profile, groups).limits());
     plan.profile = std::move(resolved.profile);

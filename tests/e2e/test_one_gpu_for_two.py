@@ -99,6 +99,14 @@ def test_reclaim_under_demand_and_told_with_the_tab_closed(docker_berth, browser
 
 
 def waits_and_is_told(hub, ann, bob, driver, box, hook):
+    # Nobody waits yet, so Ann may have her GPU for longer.
+    home = ann.context.new_page()
+    home.goto(f"{hub.url}/hub/home")
+    home.get_by_role("button", name="Extend the time of Default server").click()
+    home.locator("text=Its GPU stays until").wait_for()
+    chrome.shoot(home, "gpu-time")
+    home.close()
+
     # Bob asks while Ann's process computes: a place, a time, and nothing is taken from who works.
     chrome.sign_in(bob, hub.url, "bob", "pw", then="/hub/spawn")
     ann.click('.jp-LauncherCard[data-category="Notebook"]')

@@ -78,6 +78,7 @@
       try {
         const answer = await ask("GET", url + "ending");
         pause = answer.ask_again_seconds;
+        if (answer.ending === null) stage = 0;
         await (answer.ending === null ? hide() : show(answer.ending));
         await advise(answer.hint);
       } catch {
