@@ -18,7 +18,7 @@ from tests.support import venvs  # noqa: E402
 
 # In the order of issue 3 §10.5.
 NAMES = ["spawn", "launcher", "health", "memory", "api", "allocator", "proxy"]
-ON_REQUEST = ["faults", "scale", "overload", "fairness", "gate", "survive"]  # only when named: what takes long and compares with nobody
+ON_REQUEST = ["faults", "scale", "overload", "fairness", "gpu", "gate", "survive"]  # only when named: what takes long or brings more peers
 
 
 def number(value):

@@ -1,6 +1,6 @@
 # Sourced by ./run, ./test and .ci/run: which Debian packages each needs, and how they come onto the machine.
 # need_packages GROUP... installs what is missing as root or with passwordless sudo; otherwise it prints the one line
-# to type and exits 1. Groups: build docker-image tests lint fuzz bench.
+# to type and exits 1. Groups: build docker-image tests lint fuzz bench bench-gpu.
 
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 fail() { echo "error: $*" >&2; exit 1; }
@@ -44,6 +44,7 @@ packages_of() {
             command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || echo nginx-light
             command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || echo haproxy
             ;;
+        bench-gpu) echo "wrk redis-server munge slurmctld slurmd slurm-client" ;;
     esac
 }
 

@@ -1,7 +1,8 @@
 #include "gpu/eta.hpp"
 
 #include <algorithm>
-#include <map>
+#include <unordered_map>
+#include <utility>
 
 namespace berth::gpu {
 namespace {
@@ -10,55 +11,75 @@ namespace {
 class OwnLimit {
 public:
     OwnLimit(const SchedulerState& state, Timestamp now, Plan::Ends ends)
-        : state_(state), now_(now), ends_(ends) {}
+        : state_(state), now_(now), ends_(ends), limited_(!state.quotas.rules().empty()) {}
 
-    // The earliest time for `count` more; kNever when an own lease has no end.
-    Timestamp earliest(const Entry& entry) {
-        if (state_.quotas.rules().empty()) return now_;
-        auto& own = of(entry);
-        const std::uint32_t count = entry.request.wish.count;
-        if (own.left >= count) return now_;
-        const std::size_t missing = count - own.left;
-        return missing <= own.ends.size() ? own.ends[missing - 1] : kNever;
-    }
-
-    void started(const Entry& entry, Timestamp end) {
-        if (state_.quotas.rules().empty()) return;
-        auto& own = of(entry);
-        const std::uint32_t count = entry.request.wish.count;
-        const std::uint32_t from_left = std::min(own.left, count);
-        own.left -= from_left;
-        own.ends.erase(
-            own.ends.begin(),
-            own.ends.begin() + std::min<std::ptrdiff_t>(count - from_left, std::ssize(own.ends)));
-        for (std::uint32_t i = 0; i < count; ++i)
-            own.ends.insert(std::upper_bound(own.ends.begin(), own.ends.end(), end), end);
-    }
-
-private:
     struct Own {
         std::uint32_t left = 0;
         std::vector<Timestamp> ends;  // ascending, one for each device
+
+        // The earliest time for `count` more; kNever when an own lease has no end.
+        Timestamp earliest(std::uint32_t count, Timestamp now) const {
+            if (left >= count) return now;
+            const std::size_t missing = count - left;
+            return missing <= ends.size() ? ends[missing - 1] : kNever;
+        }
+        void started(std::uint32_t count, Timestamp end) {
+            const std::uint32_t from_left = std::min(left, count);
+            left -= from_left;
+            ends.erase(
+                ends.begin(), ends.begin() + std::min<std::ptrdiff_t>(count - from_left, std::ssize(ends)));
+            ends.insert(std::upper_bound(ends.begin(), ends.end(), end), count, end);
+        }
     };
-    Own& of(const Entry& entry) {
+    // Of whoever asks, for devices of the entry's model; none without rules.
+    Own* of(const Entry& entry) {
+        if (!limited_) return nullptr;
         const auto& asker = entry.request.asker;
-        const auto [at, unknown] = own_.try_emplace({asker.user, entry.shape->model});
-        if (!unknown) return at->second;
-        at->second.left = state_.quotas.devices_left(asker, entry.request.wish.pool, entry.shape->model);
+        auto& of_model = own_[number_of_model(*entry.shape)];
+        const auto [at, unknown] = of_model.try_emplace(asker.user);
+        if (!unknown) return &at->second;
+        Own& own = at->second;
+        own.left = state_.quotas.devices_left(asker, entry.request.wish.pool, entry.shape->model);
+        if (const auto held = ends_of_users().find(asker.user); held != ends_of_.end()) {
+            own.ends = held->second;
+            std::sort(own.ends.begin(), own.ends.end());
+        }
+        return &own;
+    }
+
+private:
+    std::size_t number_of_model(const Shape& shape) {
+        const auto [at, unknown] = models_of_shapes_.try_emplace(&shape);
+        if (unknown) {
+            const auto known = std::find(models_.begin(), models_.end(), shape.model);
+            at->second = static_cast<std::size_t>(known - models_.begin());
+            if (known == models_.end()) models_.push_back(shape.model);
+            own_.resize(models_.size());
+        }
+        return at->second;
+    }
+
+    // One walk through the leases for everybody.
+    const std::unordered_map<UserId, std::vector<Timestamp>>& ends_of_users() {
+        if (std::exchange(ends_known_, true)) return ends_of_;
         for (const auto& [id, lease] : state_.holdings) {
-            if (lease.asker.user != asker.user) continue;
             const Timestamp end =
                 ends_ == Plan::Ends::declared ? declared_end(lease, now_) : likely_end(state_, lease, now_);
-            at->second.ends.insert(at->second.ends.end(), lease.devices.size(), end);
+            auto& ends = ends_of_[lease.asker.user];
+            ends.insert(ends.end(), lease.devices.size(), end);
         }
-        std::sort(at->second.ends.begin(), at->second.ends.end());
-        return at->second;
+        return ends_of_;
     }
 
     const SchedulerState& state_;
     Timestamp now_;
     Plan::Ends ends_;
-    std::map<std::pair<UserId, std::string>, Own> own_;
+    bool limited_;
+    bool ends_known_ = false;
+    std::unordered_map<UserId, std::vector<Timestamp>> ends_of_;
+    std::unordered_map<const Shape*, std::size_t> models_of_shapes_;
+    std::vector<std::string> models_;
+    std::vector<std::unordered_map<UserId, Own>> own_;  // beside models_
 };
 
 std::optional<Duration> length_of(const SchedulerState& state, const QueueRequest& request, Plan::Ends ends) {
@@ -76,7 +97,8 @@ std::vector<std::optional<Timestamp>> starts(
         const Entry& entry = *order[i].entry;
         const QueueRequest& request = entry.request;
         const auto length = length_of(state, request, ends);
-        const Timestamp allowed = limit.earliest(entry);
+        OwnLimit::Own* own = limit.of(entry);
+        const Timestamp allowed = own ? own->earliest(request.wish.count, now) : now;
         if (allowed == kNever) continue;
         Timestamp start = now;
         if (plan.has_room() && allowed <= now) {
@@ -90,7 +112,7 @@ std::vector<std::optional<Timestamp>> starts(
             start = plan.book(*entry.shape, request.asker, length, allowed);
         }
         if (start == kNever) continue;
-        limit.started(entry, length ? start + *length : kNever);
+        if (own) own->started(request.wish.count, length ? start + *length : kNever);
         all[i] = start;
     }
     return all;

@@ -87,10 +87,11 @@ DeviceSet Plan::startable(const Shape& shape, const Asker& asker, std::optional<
         if (unreserved_until(at, asker) < end) continue;
         if (lanes_known_ && !track.hole) continue;
         const auto fits = [&](const Lane& lane) { return lane.free && lane.until >= end; };
-        const auto& lanes = track.lanes;
-        if (lanes_known_ && !(alone ? std::all_of(lanes.begin(), lanes.end(), fits)
-                                    : std::any_of(lanes.begin(), lanes.end(), fits))) {
-            continue;
+        if (lanes_known_) {
+            const auto& lanes = lanes_[at];
+            const bool does = alone ? std::all_of(lanes.begin(), lanes.end(), fits)
+                                    : std::any_of(lanes.begin(), lanes.end(), fits);
+            if (!does) continue;
         }
         found.set(at);
     }
@@ -99,6 +100,7 @@ DeviceSet Plan::startable(const Shape& shape, const Asker& asker, std::optional<
 
 void Plan::need_lanes() {
     if (std::exchange(lanes_known_, true)) return;
+    lanes_.resize(tracks_.size());
     std::vector<std::vector<std::pair<Timestamp, Sharing>>> holders(tracks_.size());
     for (const auto& [id, lease] : state_.holdings) {
         const Timestamp end =
@@ -107,28 +109,29 @@ void Plan::need_lanes() {
             holders[at].emplace_back(end, lease.sharing);
     }
     for (std::size_t at = 0; at < tracks_.size(); ++at) {
-        fill_lanes(tracks_[at], at, holders[at]);
-        tracks_[at].summarise();
+        fill_lanes(at, holders[at]);
+        tracks_[at].summarise(lanes_[at]);
     }
 }
 
 // More leases than lanes are possible after a limit was lowered: those that end first do not count, for
 // room comes only when they are gone.
-void Plan::fill_lanes(Track& track, std::size_t at, std::vector<std::pair<Timestamp, Sharing>>& holders) {
+void Plan::fill_lanes(std::size_t at, std::vector<std::pair<Timestamp, Sharing>>& holders) {
+    auto& lanes = lanes_[at];
     const std::uint32_t capacity = std::max(state_.devices[at].capacity, 1U);
-    track.lanes.assign(capacity, Lane{.from = now_});
+    lanes.assign(capacity, Lane{.from = now_});
     Timestamp alone{};
     std::sort(holders.begin(), holders.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
     for (std::size_t i = 0; i < holders.size(); ++i) {
         if (holders[i].second == Sharing::exclusive) alone = std::max(alone, holders[i].first);
-        if (i < capacity) track.lanes[i] = {.free = false, .from = holders[i].first};
+        if (i < capacity) lanes[i] = {.free = false, .from = holders[i].first};
     }
     if (alone == Timestamp{}) return;
-    for (Lane& lane : track.lanes)
+    for (Lane& lane : lanes)
         lane = {.free = false, .from = std::max(lane.from, alone)};
 }
 
-void Plan::Track::summarise() {
+void Plan::Track::summarise(const std::vector<Lane>& lanes) {
     first_free = kNever;
     all_free = Timestamp{};
     hole = false;
@@ -139,43 +142,99 @@ void Plan::Track::summarise() {
     }
 }
 
-void Plan::occupy(Track& track, Sharing sharing, Timestamp start, Timestamp end) {
+void Plan::Order::fill(const std::vector<Track>& tracks, Sharing sharing) {
+    for (std::uint32_t at = 0; at < tracks.size(); ++at) {
+        of_track.push_back(free_from(tracks[at], sharing));
+        by_time.emplace_back(of_track.back(), at);
+    }
+    std::sort(by_time.begin(), by_time.end());
+}
+
+// What lies between its old and its new place moves up by one.
+void Plan::Order::move(std::uint32_t at, Timestamp to) {
+    if (of_track.empty() || of_track[at] == to) return;
+    const Free from_place{of_track[at], at}, to_place{to, at};
+    const auto from = std::lower_bound(by_time.begin(), by_time.end(), from_place);
+    if (to_place > from_place) {
+        const auto end = std::lower_bound(from + 1, by_time.end(), to_place);
+        *std::move(from + 1, end, from) = to_place;
+    } else {
+        const auto begin = std::lower_bound(by_time.begin(), from, to_place);
+        std::move_backward(begin, from, from + 1);
+        *begin = to_place;
+    }
+    of_track[at] = to;
+}
+
+void Plan::changed(std::uint32_t at) {
+    tracks_[at].summarise(lanes_[at]);
+    exclusive_.move(at, tracks_[at].all_free);
+    shared_.move(at, tracks_[at].first_free);
+}
+
+void Plan::occupy(std::uint32_t at, Sharing sharing, Timestamp start, Timestamp end) {
+    auto& lanes = lanes_[at];
     const auto keep = [&](Lane& lane) {
         lane.until = std::min(lane.until, start);
         lane.from = std::max(lane.from, end);
     };
     if (sharing == Sharing::exclusive) {
-        for (Lane& lane : track.lanes)
+        for (Lane& lane : lanes)
             keep(lane);
     } else {
-        keep(*std::min_element(track.lanes.begin(), track.lanes.end(), [](const Lane& a, const Lane& b) {
-            return a.from < b.from;
-        }));
+        keep(*std::min_element(
+            lanes.begin(), lanes.end(), [](const Lane& a, const Lane& b) { return a.from < b.from; }));
     }
-    track.summarise();
+    changed(at);
+}
+
+// Those that are free by `start` all begin then, so that among them the place decides.
+bool Plan::earliest_places(const Shape& shape, Timestamp start) {
+    Order& order = shape.wish.sharing == Sharing::exclusive ? exclusive_ : shared_;
+    if (order.by_time.empty()) order.fill(tracks_, shape.wish.sharing);
+    const std::size_t wanted = shape.wish.count;
+    places_.clear();
+    auto next = order.by_time.begin();
+    for (; next != order.by_time.end() && next->first <= start; ++next) {
+        if (shape.usable.test(next->second)) places_.emplace_back(start, next->second);
+    }
+    if (places_.size() > wanted) {
+        std::nth_element(
+            places_.begin(), places_.begin() + static_cast<std::ptrdiff_t>(wanted), places_.end());
+        places_.resize(wanted);
+    }
+    for (; next != order.by_time.end() && places_.size() < wanted; ++next) {
+        if (shape.usable.test(next->second)) places_.push_back(*next);
+    }
+    return places_.size() == wanted && wanted > 0;
+}
+
+bool Plan::earliest_unreserved(
+    const Shape& shape, const Asker& asker, Timestamp start, std::optional<Duration> length) {
+    places_.clear();
+    for (std::uint32_t at = 0; at < tracks_.size(); ++at) {
+        if (!shape.usable.test(at)) continue;
+        const Timestamp from = std::max(free_from(tracks_[at], shape.wish.sharing), start);
+        places_.emplace_back(unreserved_from(at, asker, from, length), at);
+    }
+    const auto wanted = static_cast<std::ptrdiff_t>(shape.wish.count);
+    if (std::ssize(places_) < wanted || wanted == 0) return false;
+    std::nth_element(places_.begin(), places_.begin() + (wanted - 1), places_.end());
+    places_.resize(static_cast<std::size_t>(wanted));
+    return true;
 }
 
 Timestamp Plan::book(
     const Shape& shape, const Asker& asker, std::optional<Duration> length, Timestamp not_before) {
     need_lanes();
-    const auto wanted = static_cast<std::ptrdiff_t>(shape.wish.count);
     Timestamp start = std::max(not_before, now_);
     // With reservations a device may be free for it early, but not for long enough once it waits for the
     // slowest of the set: then all are asked again from there.
     for (std::size_t round = 0; round <= state_.reservations.size(); ++round) {
-        places_.clear();
-        for (std::uint32_t at = 0; at < tracks_.size(); ++at) {
-            if (!shape.usable.test(at)) continue;
-            const Timestamp from = std::max(free_from(tracks_[at], shape.wish.sharing), start);
-            places_.emplace_back(reserved_.empty() ? from : unreserved_from(at, asker, from, length), at);
-        }
-        if (std::ssize(places_) < wanted || wanted == 0) return kNever;
-        if (wanted == 1) {
-            std::iter_swap(places_.begin(), std::min_element(places_.begin(), places_.end()));
-        } else {
-            std::nth_element(places_.begin(), places_.begin() + (wanted - 1), places_.end());
-        }
-        const Timestamp last = places_[static_cast<std::size_t>(wanted - 1)].first;
+        const bool enough = reserved_.empty() ? earliest_places(shape, start)
+                                              : earliest_unreserved(shape, asker, start, length);
+        if (!enough) return kNever;
+        const Timestamp last = places_.back().first;
         if (last == start || reserved_.empty()) {
             start = last;
             break;
@@ -184,10 +243,8 @@ Timestamp Plan::book(
     }
     const bool known = start != kNever;
     const Timestamp begin = known ? start : now_ + state_.options.unknown_backfill;
-    for (std::ptrdiff_t i = 0; i < wanted; ++i) {
-        Track& track = tracks_[places_[static_cast<std::size_t>(i)].second];
-        occupy(track, shape.wish.sharing, begin, known ? plus(start, length) : kNever);
-    }
+    for (const auto& [from, at] : places_)
+        occupy(at, shape.wish.sharing, begin, known ? plus(start, length) : kNever);
     return start;
 }
 
@@ -198,13 +255,13 @@ void Plan::take(const Shape& shape, const DeviceSet& startable, std::optional<Du
     for (std::size_t at = 0; at < tracks_.size() && left > 0; ++at) {
         if (!startable.test(at)) continue;
         --left;
-        for (Lane& lane : tracks_[at].lanes) {
+        for (Lane& lane : lanes_[at]) {
             if (!lane.free || (shape.wish.sharing == Sharing::shared && lane.until < end)) continue;
             lane.free = false;
             lane.from = std::max(lane.from, end);
             if (shape.wish.sharing == Sharing::shared) break;
         }
-        tracks_[at].summarise();
+        changed(static_cast<std::uint32_t>(at));
         rooms_ -= tracks_[at].hole ? 0 : 1;
     }
 }

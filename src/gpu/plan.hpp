@@ -46,14 +46,13 @@ private:
     struct Track {
         bool room_exclusive = false;
         bool room_shared = false;
-        std::vector<Lane> lanes{};  // filled by need_lanes()
-        Timestamp first_free{};     // of the lanes' `from`: the earliest
-        Timestamp all_free{};       // and the latest
-        bool hole = false;          // some lane is free now
-        void summarise();
+        Timestamp first_free{};  // of the lanes' `from`: the earliest
+        Timestamp all_free{};    // and the latest
+        bool hole = false;       // some lane is free now
+        void summarise(const std::vector<Lane>& lanes);
     };
     void need_lanes();
-    void fill_lanes(Track& track, std::size_t at, std::vector<std::pair<Timestamp, Sharing>>& holders);
+    void fill_lanes(std::size_t at, std::vector<std::pair<Timestamp, Sharing>>& holders);
     // The end of the time that the device may be used from now on by this asker; now when not at all.
     Timestamp unreserved_until(std::size_t at, const Asker& asker) const;
     // The earliest time at or after `from` for which nobody else has reserved the device for that length.
@@ -62,16 +61,32 @@ private:
     static Timestamp free_from(const Track& track, Sharing sharing) {
         return sharing == Sharing::exclusive ? track.all_free : track.first_free;
     }
-    void occupy(Track& track, Sharing sharing, Timestamp start, Timestamp end);
+    void occupy(std::uint32_t at, Sharing sharing, Timestamp start, Timestamp end);
+    void changed(std::uint32_t at);
+    // The `wanted` earliest places for it, into places_; false when there are fewer. The start is that of
+    // the last.
+    bool earliest_places(const Shape& shape, Timestamp start);
+    bool earliest_unreserved(
+        const Shape& shape, const Asker& asker, Timestamp start, std::optional<Duration> length);
 
     const SchedulerState& state_;
     Timestamp now_;
     Ends ends_;
     bool lanes_known_ = false;
     std::vector<Track> tracks_;
+    std::vector<std::vector<Lane>> lanes_;  // of each track; filled by need_lanes()
     std::vector<std::vector<ReservedSpan>> reserved_;
     std::size_t rooms_ = 0;
-    std::vector<std::pair<Timestamp, std::uint32_t>> places_;  // of book(); a member for its capacity
+    // The tracks by when they are free for a lease of a sharing, then by place; filled when first needed.
+    using Free = std::pair<Timestamp, std::uint32_t>;
+    struct Order {
+        std::vector<Free> by_time;
+        std::vector<Timestamp> of_track;  // as it stands in by_time
+        void fill(const std::vector<Track>& tracks, Sharing sharing);
+        void move(std::uint32_t at, Timestamp to);
+    };
+    Order exclusive_, shared_;
+    std::vector<Free> places_;  // of book(); a member for its capacity
 };
 
 }  // namespace berth::gpu

@@ -100,6 +100,12 @@ std::vector<std::uint32_t> choose(const Choice& choice, std::span<const Candidat
     if (choice.policy == Policy::topology && choice.link && candidates.size() > choice.count) {
         return choose_by_links(choice, candidates);
     }
+    if (choice.count == 1 && !candidates.empty()) {
+        Ranked first = rank(choice, candidates.front());
+        for (const Candidate& each : candidates.subspan(1))
+            first = std::min(first, rank(choice, each));
+        return {first.order};
+    }
     std::vector<Ranked> ranked;
     ranked.reserve(candidates.size());
     for (const Candidate& each : candidates)

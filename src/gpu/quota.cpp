@@ -118,20 +118,20 @@ void Quotas::set_rules(std::vector<QuotaRule> rules) {
 void Quotas::add(const Holding& lease) {
     const auto count = static_cast<std::uint32_t>(lease.counted_models.size());
     each_own(lease.asker, lease.counted_pool, [&](Use& use) {
-        use.devices[""] += count;
+        use.devices += count;
         for (const auto& model : lease.counted_models) {
-            if (!model.empty()) ++use.devices[model];
+            if (!model.empty()) ++use.of_model[model];
         }
-        use.leases.insert_or_assign(lease.id, std::pair{lease.begin, count});
+        use.leases.insert_or_assign(use.leases.end(), lease.id, std::pair{lease.begin, count});
     });
 }
 
 void Quotas::remove(const Holding& lease) {
     each_own(lease.asker, lease.counted_pool, [&](Use& use) {
         if (use.leases.erase(lease.id) == 0) return;
-        use.devices[""] -= static_cast<std::uint32_t>(lease.counted_models.size());
+        use.devices -= static_cast<std::uint32_t>(lease.counted_models.size());
         for (const auto& model : lease.counted_models) {
-            if (!model.empty()) --use.devices[model];
+            if (!model.empty()) --use.of_model[model];
         }
     });
 }
@@ -176,8 +176,9 @@ double Quotas::hours_used(const Use& use, Duration window, Timestamp now) {
 }
 
 std::uint32_t Quotas::held(const Use& use, const std::string& model) {
-    const auto at = use.devices.find(model);
-    return at == use.devices.end() ? 0 : at->second;
+    if (model.empty()) return use.devices;
+    const auto at = use.of_model.find(model);
+    return at == use.of_model.end() ? 0 : at->second;
 }
 
 std::optional<QuotaRefusal> Quotas::too_many(

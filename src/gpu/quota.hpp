@@ -66,7 +66,8 @@ public:
 
 private:
     struct Use {
-        std::map<std::string, std::uint32_t> devices;                   // by model; "" is the sum
+        std::uint32_t devices = 0;
+        std::map<std::string, std::uint32_t> of_model;                  // devices of it; not of unknown ones
         std::map<LeaseId, std::pair<Timestamp, std::uint32_t>> leases;  // begin, devices
         std::deque<std::pair<std::pair<Timestamp, Timestamp>, std::uint32_t>> past;  // oldest end first
         std::uint32_t entries = 0;

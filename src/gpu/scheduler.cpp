@@ -143,10 +143,10 @@ void Scheduler::change(const GrantFailed& event, Timestamp now) {
 
 void Scheduler::change(const LeaseKnown& event, Timestamp) {
     if (state_.holdings.contains(event.lease.id)) return;
-    state_.add(event.lease);
+    Holding& lease = state_.add(event.lease);
     Timestamp& served = state_.served[event.lease.asker.user];
     served = std::max(served, event.lease.begin);
-    state_.charge_entry(state_.holdings.at(event.lease.id));
+    state_.charge_entry(lease);
     queue_.share_changed(event.lease.asker);
 }
 
@@ -303,8 +303,7 @@ void Scheduler::grant(EntryId id, const DeviceSet& on, bool borrowed, const Plan
         .borrowed = borrowed,
         .reservation = lease.reservation});
     queue_.set_granting(entry, true);
-    state_.add(std::move(lease));
-    state_.charge_entry(state_.holdings.at(provisional(id)));
+    state_.charge_entry(state_.add(std::move(lease)));
     queue_.share_changed(request.asker);
 }
 

@@ -31,10 +31,12 @@ std::string Scheduler::refusal_of_entry(const QueueRequest& request) const {
 }
 
 std::vector<Estimate> Scheduler::estimates(Timestamp now) const {
-    auto all = estimate(state_, queue_.order(state_, now), now);
+    const auto& order = queue_.order(state_, now);
+    auto all = estimate(state_, order, now);
     if (state_.quotas.rules().empty()) return all;
-    for (Estimate& each : all) {
-        const Entry& entry = *queue_.find(each.entry);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        Estimate& each = all[i];
+        const Entry& entry = *order[i].entry;
         const QueueRequest& request = entry.request;
         const auto refuses = [&](Quotas::Detail detail) {
             return state_.quotas.refuses(request.asker, request.wish, entry.shape->model, now, detail);

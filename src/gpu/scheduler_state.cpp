@@ -1,6 +1,7 @@
 #include "gpu/scheduler_state.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace berth::gpu {
 namespace {
@@ -65,6 +66,9 @@ void SchedulerState::set_devices(std::vector<ScheduledDevice> list) {
         use[at].leases = use[at].exclusive_leases = 0;
     }
     shapes_.clear();
+    places_.clear();
+    for (std::uint32_t at = 0; at < devices.size(); ++at)
+        places_.emplace(devices[at].uuid, at);
     cut_.reset();
     for (const auto& device : devices) {
         for (std::size_t at = 0; device.parent && at < devices.size(); ++at) {
@@ -126,12 +130,10 @@ bool SchedulerState::has_room(std::size_t at, Sharing sharing) const {
 
 void SchedulerState::resolve_places(Holding& lease) const {
     lease.at.clear();
-    for (std::uint32_t at = 0; at < devices.size(); ++at) {
-        const auto& uuid = devices[at].uuid;
-        if (std::find(lease.devices.begin(), lease.devices.end(), uuid) != lease.devices.end()) {
-            lease.at.push_back(at);
-        }
+    for (const auto& uuid : lease.devices) {
+        if (const auto known = places_.find(uuid); known != places_.end()) lease.at.push_back(known->second);
     }
+    std::sort(lease.at.begin(), lease.at.end());
 }
 
 void SchedulerState::book(const Holding& lease, int sign) {
@@ -155,7 +157,7 @@ std::vector<std::string> SchedulerState::models_of(const Holding& lease) const {
     return models;
 }
 
-void SchedulerState::add(Holding lease) {
+Holding& SchedulerState::add(Holding lease) {
     resolve_places(lease);
     book(lease, 1);
     for (const std::uint32_t at : lease.at)
@@ -166,7 +168,7 @@ void SchedulerState::add(Holding lease) {
     lease.counted_models = models_of(lease);
     quotas.add(lease);
     const LeaseId id = lease.id;
-    holdings.insert_or_assign(id, std::move(lease));
+    return holdings.insert_or_assign(holdings.end(), id, std::move(lease))->second;
 }
 
 bool SchedulerState::remove(LeaseId id, Timestamp now, bool counted) {
@@ -236,6 +238,14 @@ DeviceSet SchedulerState::within_model_rules(
     return candidates;
 }
 
+std::uint32_t SchedulerState::least_allocated(const DeviceSet& candidates) const {
+    std::pair best{std::numeric_limits<std::uint32_t>::max(), std::numeric_limits<std::uint32_t>::max()};
+    for (std::uint32_t at = 0; at < devices.size(); ++at) {
+        if (candidates.test(at)) best = std::min(best, std::pair{use[at].leases + devices[at].external, at});
+    }
+    return best.second;
+}
+
 std::vector<std::uint32_t> SchedulerState::choose(
     const Wish& wish, UserId asker, const DeviceSet& candidates, Timestamp now) {
     const auto named = options.policy_of_pool.find(wish.pool);
@@ -248,12 +258,17 @@ std::vector<std::uint32_t> SchedulerState::choose(
         choice.link = link_between;
         choice.links = &devices;
     }
+    // What is asked for most: the same answer without a look at anything else.
+    if (choice.policy == Policy::least_allocated && wish.count == 1 && candidates.any()) {
+        return {least_allocated(candidates)};
+    }
     std::map<std::uint32_t, std::uint32_t> on_board;
     if (choice.policy == Policy::spread) {
         for (std::size_t at = 0; at < devices.size(); ++at)
             on_board[devices[at].board] += use[at].leases;
     }
     std::vector<Candidate> list;
+    list.reserve(candidates.count());
     for (std::uint32_t at = 0; at < devices.size(); ++at) {
         if (!candidates.test(at)) continue;
         const DeviceUse& on = use[at];

@@ -77,7 +77,7 @@ struct SchedulerState {
     // Room for one more now, leaving plans for the future aside.
     bool has_room(std::size_t at, Sharing sharing) const;
 
-    void add(Holding lease);
+    Holding& add(Holding lease);
     // Settles what was charged and remembers how long it lasted; a grant that came to nothing leaves no
     // trace (`counted` false). False when unknown.
     bool remove(LeaseId id, Timestamp now, bool counted);
@@ -101,10 +101,12 @@ private:
     void resolve_places(Holding& lease) const;
     void settle(Holding& lease, double gpu_seconds, Timestamp at);
     void book(const Holding& lease, int sign);
+    std::uint32_t least_allocated(const DeviceSet& candidates) const;
 
     static constexpr std::size_t kShapesKept = 128;
     mutable std::vector<std::shared_ptr<const Shape>> shapes_;
-    DeviceSet cut_;  // has MIG instances
+    std::unordered_map<DeviceUuid, std::uint32_t> places_;  // in `devices`
+    DeviceSet cut_;                                         // has MIG instances
 };
 
 }  // namespace berth::gpu

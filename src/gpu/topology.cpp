@@ -1,6 +1,7 @@
 #include "gpu/topology.hpp"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace berth::gpu {
@@ -32,51 +33,77 @@ Links links_of(const Choice& choice, std::span<const Candidate> candidates) {
     links.weight.resize(links.count * links.count);
     links.sum.resize(links.count);
     for (std::size_t a = 0; a < links.count; ++a) {
-        for (std::size_t b = 0; b < links.count; ++b) {
-            if (a == b) continue;
+        for (std::size_t b = 0; b < a; ++b) {
             const double weight = choice.link(choice.links, candidates[a].order, candidates[b].order);
-            links.weight[a * links.count + b] = weight;
+            links.weight[a * links.count + b] = links.weight[b * links.count + a] = weight;
             links.sum[a] += weight;
+            links.sum[b] += weight;
         }
     }
     return links;
 }
 
-// Every subset in lexicographic order, sums carried along: the first of the best is the one wanted.
+// Every subset in lexicographic order: the first of the best is the one wanted. For every candidate that may
+// still join, the links to those chosen so far are carried along; nothing is allocated on the way.
 class Exhaustive {
 public:
     Exhaustive(const Links& links, std::size_t wanted, double lambda)
         : links_(links), wanted_(wanted), lambda_(lambda) {}
 
     std::vector<std::size_t> best() {
-        extend(0, 0, 0);
-        return best_;
+        if (wanted_ > 0) extend(0, 0, {});
+        std::vector<std::size_t> set;
+        set.reserve(wanted_);
+        for (std::size_t at = 0; at < links_.count; ++at) {
+            if ((best_ >> at & 1U) != 0) set.push_back(at);
+        }
+        return set;
     }
 
 private:
-    void extend(std::size_t from, double inside, double reach) {
-        if (set_.size() == wanted_) {
-            const Worth worth = worth_of(inside, reach, lambda_);
-            if (best_.empty() || worth.better_than(worth_)) {
-                best_ = set_;
-                worth_ = worth;
-            }
+    struct Chosen {
+        std::uint32_t set = 0;  // a bit for each
+        double inside = 0;
+        double reach = 0;
+    };
+    using Row = std::array<double, kExactCandidates>;
+
+    Chosen with(const Chosen& chosen, const Row& to_chosen, std::size_t next) const {
+        return {
+            .set = chosen.set | 1U << next,
+            .inside = chosen.inside + to_chosen[next],
+            .reach = chosen.reach + links_.sum[next]};
+    }
+
+    void extend(std::size_t depth, std::size_t from, const Chosen& chosen) {
+        const Row& to_chosen = to_chosen_[depth];
+        const std::size_t end = links_.count - (wanted_ - depth) + 1;
+        if (depth + 1 == wanted_) {
+            for (std::size_t next = from; next < end; ++next)
+                judge(with(chosen, to_chosen, next));
             return;
         }
-        for (std::size_t next = from; next + (wanted_ - set_.size()) <= links_.count; ++next) {
-            double more = inside;
-            for (const std::size_t member : set_)
-                more += links_.at(member, next);
-            set_.push_back(next);
-            extend(next + 1, more, reach + links_.sum[next]);
-            set_.pop_back();
+        Row& then = to_chosen_[depth + 1];
+        for (std::size_t next = from; next < end; ++next) {
+            const double* to_next = &links_.weight[next * links_.count];
+            for (std::size_t other = next + 1; other < links_.count; ++other)
+                then[other] = to_chosen[other] + to_next[other];
+            extend(depth + 1, next + 1, with(chosen, to_chosen, next));
         }
+    }
+
+    void judge(const Chosen& whole) {
+        const Worth worth = worth_of(whole.inside, whole.reach, lambda_);
+        if (best_ != 0 && !worth.better_than(worth_)) return;
+        best_ = whole.set;
+        worth_ = worth;
     }
 
     const Links& links_;
     std::size_t wanted_;
     double lambda_;
-    std::vector<std::size_t> set_, best_;
+    std::array<Row, kExactCandidates> to_chosen_{};
+    std::uint32_t best_ = 0;
     Worth worth_;
 };
 
