@@ -24,6 +24,8 @@ public:
     // The median of actual/declared, 0…1; 1 while nothing is known.
     double likely_ratio(UserId user, const std::string& profile) const;
 
+    bool empty() const { return all_.count == 0; }
+
 private:
     struct Sample {
         std::array<float, kKept> ratios{};

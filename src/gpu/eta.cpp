@@ -32,15 +32,15 @@ public:
         }
     };
     // Of whoever asks, for devices of the entry's model; none without rules.
-    Own* of(const Entry& entry) {
+    Own* of(const Place& place) {
         if (!limited_) return nullptr;
-        const auto& asker = entry.request.asker;
-        auto& of_model = own_[number_of_model(*entry.shape)];
-        const auto [at, unknown] = of_model.try_emplace(asker.user);
+        auto& of_model = own_[number_of_model(*place.shape)];
+        const auto [at, unknown] = of_model.try_emplace(place.user);
         if (!unknown) return &at->second;
         Own& own = at->second;
-        own.left = state_.quotas.devices_left(asker, entry.request.wish.pool, entry.shape->model);
-        if (const auto held = ends_of_users().find(asker.user); held != ends_of_.end()) {
+        const auto& asker = place.entry->request.asker;
+        own.left = state_.quotas.devices_left(asker, place.shape->wish.pool, place.shape->model);
+        if (const auto held = ends_of_users().find(place.user); held != ends_of_.end()) {
             own.ends = held->second;
             std::sort(own.ends.begin(), own.ends.end());
         }
@@ -82,37 +82,38 @@ private:
     std::vector<std::unordered_map<UserId, Own>> own_;  // beside models_
 };
 
-std::optional<Duration> length_of(const SchedulerState& state, const QueueRequest& request, Plan::Ends ends) {
-    if (ends == Plan::Ends::declared || !request.length) return request.length;
-    const double ratio = state.durations.likely_ratio(request.asker.user, request.profile);
-    return Duration(static_cast<std::int64_t>(static_cast<double>(request.length->count()) * ratio));
+std::optional<Duration> length_of(const SchedulerState& state, const Place& place, Plan::Ends ends) {
+    if (place.length == kForever) return std::nullopt;
+    if (ends == Plan::Ends::declared || state.durations.empty()) return place.length;
+    const double ratio = state.durations.likely_ratio(place.user, place.entry->request.profile);
+    return Duration(static_cast<std::int64_t>(static_cast<double>(place.length.count()) * ratio));
 }
 
+// What it reads of each place is all in the place: ten thousand entries lie far apart in memory.
 std::vector<std::optional<Timestamp>> starts(
     const SchedulerState& state, const std::vector<Place>& order, Timestamp now, Plan::Ends ends) {
     std::vector<std::optional<Timestamp>> all(order.size());
     Plan plan(state, now, ends);
     OwnLimit limit(state, now, ends);
     for (std::size_t i = 0; i < order.size(); ++i) {
-        const Entry& entry = *order[i].entry;
-        const QueueRequest& request = entry.request;
-        const auto length = length_of(state, request, ends);
-        OwnLimit::Own* own = limit.of(entry);
-        const Timestamp allowed = own ? own->earliest(request.wish.count, now) : now;
+        const Place& place = order[i];
+        const Shape& shape = *place.shape;
+        const Asker& asker = place.entry->request.asker;
+        const std::uint32_t count = shape.wish.count;
+        const auto length = length_of(state, place, ends);
+        OwnLimit::Own* own = limit.of(place);
+        const Timestamp allowed = own ? own->earliest(count, now) : now;
         if (allowed == kNever) continue;
         Timestamp start = now;
-        if (plan.has_room() && allowed <= now) {
-            const DeviceSet on = plan.startable(*entry.shape, request.asker, length);
-            if (on.count() >= request.wish.count) {
-                plan.take(*entry.shape, on, length);
-            } else {
-                start = plan.book(*entry.shape, request.asker, length, allowed);
-            }
+        const bool may_begin = plan.has_room() && allowed <= now;
+        const DeviceSet on = may_begin ? plan.startable(shape, asker, length) : DeviceSet();
+        if (may_begin && on.count() >= count) {
+            plan.take(shape, on, length);
         } else {
-            start = plan.book(*entry.shape, request.asker, length, allowed);
+            start = plan.book(shape, asker, length, allowed);
         }
         if (start == kNever) continue;
-        if (own) own->started(request.wish.count, length ? start + *length : kNever);
+        if (own) own->started(count, length ? start + *length : kNever);
         all[i] = start;
     }
     return all;

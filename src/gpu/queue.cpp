@@ -75,8 +75,11 @@ Queue::Key Queue::key_of(const Entry& entry, const SchedulerState& state, Timest
         .user = young ? state.shares.of_user(request.asker.user) : 0,
         .enqueued = request.enqueued,
         .id = static_cast<std::int64_t>(request.id),
-        .place = {.entry = &entry, .shape = entry.shape.get(), .length = request.length.value_or(kForever)},
-        .asker = request.asker.user,
+        .place =
+            {.entry = &entry,
+             .shape = entry.shape.get(),
+             .length = request.length.value_or(kForever),
+             .user = request.asker.user},
         .group_hash = std::hash<std::string>{}(group)};
 }
 
@@ -115,7 +118,7 @@ void Queue::sort_changed(const SchedulerState& state, Timestamp now) const {
     kept_.clear();
     for (const Key& key : keys_) {
         if (!gone_.empty() && gone_.contains(key.id)) continue;
-        if (groups_.contains(key.group_hash) || users_.contains(key.asker)) {
+        if (groups_.contains(key.group_hash) || users_.contains(key.place.user)) {
             moved_.push_back(key_of(*key.place.entry, state, now));
         } else {
             kept_.push_back(key);

@@ -26,6 +26,7 @@ struct Place {
     const Entry* entry = nullptr;
     const Shape* shape = nullptr;
     Duration length{};  // kForever without a limit
+    UserId user{};
 };
 inline constexpr Duration kForever = Duration::max();
 
@@ -70,7 +71,6 @@ private:
         Timestamp enqueued{};
         std::int64_t id = 0;
         Place place{};  // not to be looked at while the id is among gone_
-        UserId asker{};
         std::size_t group_hash = 0;
         auto rank() const { return std::tie(against_class, young, group, user, enqueued, id); }
     };

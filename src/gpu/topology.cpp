@@ -68,27 +68,30 @@ private:
     };
     using Row = std::array<double, kExactCandidates>;
 
-    Chosen with(const Chosen& chosen, const Row& to_chosen, std::size_t next) const {
+    Chosen with(const Chosen& chosen, double to_chosen, std::size_t next) const {
         return {
             .set = chosen.set | 1U << next,
-            .inside = chosen.inside + to_chosen[next],
+            .inside = chosen.inside + to_chosen,
             .reach = chosen.reach + links_.sum[next]};
     }
 
     void extend(std::size_t depth, std::size_t from, const Chosen& chosen) {
         const Row& to_chosen = to_chosen_[depth];
         const std::size_t end = links_.count - (wanted_ - depth) + 1;
-        if (depth + 1 == wanted_) {
-            for (std::size_t next = from; next < end; ++next)
-                judge(with(chosen, to_chosen, next));
-            return;
-        }
-        Row& then = to_chosen_[depth + 1];
         for (std::size_t next = from; next < end; ++next) {
+            const Chosen more = with(chosen, to_chosen[next], next);
             const double* to_next = &links_.weight[next * links_.count];
-            for (std::size_t other = next + 1; other < links_.count; ++other)
-                then[other] = to_chosen[other] + to_next[other];
-            extend(depth + 1, next + 1, with(chosen, to_chosen, next));
+            if (depth + 1 == wanted_) {
+                judge(more);
+            } else if (depth + 2 == wanted_) {  // most of the sets: no further call for each
+                for (std::size_t last = next + 1; last < links_.count; ++last)
+                    judge(with(more, to_chosen[last] + to_next[last], last));
+            } else {
+                Row& then = to_chosen_[depth + 1];
+                for (std::size_t other = next + 1; other < links_.count; ++other)
+                    then[other] = to_chosen[other] + to_next[other];
+                extend(depth + 1, next + 1, more);
+            }
         }
     }
 
