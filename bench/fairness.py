@@ -1,7 +1,8 @@
 """A month of notebook sessions under each discipline, by the real scheduler with a virtual clock.
 
-Parameters: bench/fairness.json. Demand is counted in hours logged in; so at 1.5 nobody can serve more than what was
-asked for, and the rows name that ceiling beside what Berth reached: a goal above it cannot be met, and is not.
+Parameters: bench/fairness.json. First, demand counted as people ask for it: hours logged in, against the GPU-hours there
+are. At 1.5 nobody can serve more than what was asked for, and each row names that ceiling: a goal above it cannot be met.
+Then demand counted as hours really worked with a GPU, of which a session has three tenths: there the GPUs are the limit.
 """
 
 import json
@@ -55,21 +56,21 @@ def run():
     folder = venvs.ROOT / "build" / "release"
     subprocess.run(["ninja", "-C", str(folder), "berth_bench_fairness"], check=True, capture_output=True)
     program = next(path for path in folder.rglob("berth_bench_fairness") if path.is_file())
-    rows, raw, ratios = [], [], []
-    for demand in DEMANDS:
-        by = replay(program, demand=demand)
-        rows += compared(f"demand {demand:g}, seed 1", by)
-        raw += by.values()
-    for seed in OTHER_SEEDS:
-        by = replay(program, seed=seed)
-        rows += compared(f"demand 1.5, seed {seed}", by)
-        raw += by.values()
-        ratios.append(by[BERTH]["served"] / by[HOLD]["served"])
-    # How much hangs on the time after which a GPU counts as idle, and on what demand is counted in.
-    for title, settings in (("demand 3, idle after 20 min", {"demand": 3, "idle_minutes": 20}),
-                            ("work wanted is 1.5× the GPUs (demand 5)", {"demand": 5}),
-                            ("the same, idle after 20 min", {"demand": 5, "idle_minutes": 20})):
+    rows, raw, ratios = [], [], {}
+
+    def measure(title, **settings):
         by = replay(program, **settings)
-        rows += compared(title, by)
-        raw += by.values()
-    return {"rows": rows, "served_ratio_median_of_seeds": statistics.median(ratios), "replays": raw}
+        rows.extend(compared(title, by))
+        raw.extend(by.values())
+        return by[BERTH]["served"] / by[HOLD]["served"]
+
+    working = 1 - json.loads(PARAMETERS.read_text())["idle_share"]
+    for what, part in (("demand", 1), ("work wanted", working)):
+        for demand in DEMANDS:
+            measure(f"{what} {demand:g}×, seed 1", demand=demand / part)
+        ratios[what] = [measure(f"{what} 1.5×, seed {seed}", demand=1.5 / part, seed=seed) for seed in OTHER_SEEDS]
+    # How much hangs on the time after which a GPU counts as unused.
+    for minutes in (20, 240):
+        measure(f"demand 3×, unused after {minutes} min at most", demand=3, reclaim_idle_minutes=minutes)
+    return {"rows": rows, "replays": raw,
+            "served_ratio_median_of_seeds": {what: statistics.median(all_of) for what, all_of in ratios.items()}}

@@ -13,34 +13,6 @@
 namespace berth {
 namespace {
 
-json::object row_of(const gpu::ReplayParameters& parameters, gpu::Discipline discipline) {
-    const auto outcome = gpu::replay(parameters, discipline);
-    return {
-        {"discipline", gpu::name_of(discipline)},
-        {"demand", parameters.demand},
-        {"seed", parameters.seed},
-        {"sessions", outcome.sessions},
-        {"served", outcome.served},
-        {"finished", outcome.finished},
-        {"requests", outcome.requests},
-        {"work_wanted_hours", outcome.work_wanted_hours},
-        {"work_done_hours", outcome.work_done_hours},
-        {"wait_median_hours", outcome.wait_median_hours},
-        {"wait_p90_hours", outcome.wait_p90_hours},
-        {"wait_max_hours", outcome.wait_max_hours},
-        {"first_wait_median_hours", outcome.first_wait_median_hours},
-        {"bound_hours", outcome.bound_hours},
-        {"past_bound", outcome.past_bound},
-        {"longest_without_hours", outcome.longest_without_hours},
-        {"requests_past_bound", outcome.requests_past_bound},
-        {"jain", outcome.jain},
-        {"jain_of_fraction", outcome.jain_of_fraction},
-        {"held_share", outcome.held_share},
-        {"busy_share", outcome.busy_share},
-        {"reclaimed_idle", outcome.reclaimed_idle},
-        {"ended_at_work", outcome.ended_at_work}};
-}
-
 int run(int argc, char** argv) {
     std::ifstream file(argv[1]);
     std::stringstream text;
@@ -57,9 +29,9 @@ int run(int argc, char** argv) {
         std::cerr << parameters.error().message << "\n";
         return 1;
     }
-    for (const auto discipline :
-         {gpu::Discipline::hold_until_logout, gpu::Discipline::first_come, gpu::Discipline::berth}) {
-        std::cout << json::serialize(row_of(*parameters, discipline)) << std::endl;
+    for (const auto discipline : gpu::kDisciplines) {
+        const auto outcome = gpu::replay(*parameters, discipline);
+        std::cout << json::serialize(gpu::to_json(*parameters, discipline, outcome)) << std::endl;
     }
     return 0;
 }

@@ -18,5 +18,7 @@ struct LocalCommands {
 
 void add_backup_commands(CLI::App& app, LocalCommands& commands);
 void add_doctor_command(CLI::App& app, LocalCommands& commands);
+// Of the group `berth gpu`, whose other commands ask a hub.
+void add_replay_command(CLI::App& gpu_group, LocalCommands& commands);
 
 }  // namespace berth::app

@@ -120,6 +120,7 @@ int run(int argc, char** argv) {
     LocalCommands local;
     add_backup_commands(app, local);
     add_doctor_command(app, local);
+    add_replay_command(*app.get_subcommand("gpu"), local);
 
     std::string shell;
     auto* completion = app.add_subcommand("completion", "Print the completion script of a shell");

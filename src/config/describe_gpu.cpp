@@ -37,7 +37,8 @@ void describe_queue(Visitor& v, GpuQueueOptions& o) {
     v.field(
         {.key = "reclaim_idle",
          .help = "While somebody waits, a server that has not used its GPU, kernels or terminals for so long "
-                 "is warned (cull.warning) and stopped, and its GPU goes to who waits; 0: never.",
+                 "is warned (cull.warning) and stopped, and its GPU goes to who waits. As long as somebody "
+                 "has waited, so much less is asked for, but never less than a third; 0: never.",
          .max = kYear},
         &o.reclaim_idle);
 }

@@ -1,10 +1,11 @@
 #include "gpu/replay.hpp"
 
+#include "gpu/idle_limit.hpp"
 #include "gpu/scheduler.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <queue>
+#include <set>
 #include <tuple>
 #include <unordered_map>
 
@@ -14,6 +15,7 @@ namespace {
 using std::chrono::minutes;
 
 constexpr Duration kTick = minutes(5);
+constexpr Duration kLook = minutes(1);  // at who leaves their GPU unused; kTick is a multiple
 
 double in_hours(Duration time) {
     return std::chrono::duration<double, std::ratio<3600>>(time).count();
@@ -27,7 +29,7 @@ SchedulerOptions options_for(const ReplayParameters& parameters, Discipline disc
     SchedulerOptions options;
     options.max_entries = 1'000'000;
     options.start_limit = std::chrono::hours(10'000);
-    options.reclaim_grace = of_minutes(parameters.grace_minutes);
+    options.reclaim_grace = of_minutes(parameters.warning_minutes);
     options.age_max = of_minutes(parameters.age_max_hours * 60);
     options.default_length = of_minutes(parameters.lease_hours * 60);
     if (discipline != Discipline::berth) {
@@ -35,11 +37,6 @@ SchedulerOptions options_for(const ReplayParameters& parameters, Discipline disc
         options.default_length = std::nullopt;
     }
     return options;
-}
-
-double quantile(std::vector<double>& sorted, double part) {
-    if (sorted.empty()) return 0;
-    return sorted[static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1))];
 }
 
 class Simulation {
@@ -63,7 +60,7 @@ public:
             for (const auto& work : trace_[i].work)
                 wanted_[user_of(i)] += in_hours(work.length);
         }
-        at(now_ + kTick, Kind::tick, 0);
+        if (discipline_ == Discipline::berth) at(now_ + kLook, Kind::tick, 0);
         while (!events_.empty() && events_.top().time <= end_) {
             const Event event = events_.top();
             events_.pop();
@@ -75,7 +72,18 @@ public:
     }
 
 private:
-    enum class Kind { arrive, work_begins, work_ends, logout, idle, give_up, retry, lease_ends, renew, tick };
+    enum class Kind {
+        arrive,
+        work_begins,
+        work_ends,
+        logout,
+        give_up,
+        retry,
+        lease_ends,
+        taken,
+        renew,
+        tick
+    };
     struct Event {
         Timestamp time;
         std::uint64_t number;  // in the order in which they were planned
@@ -92,11 +100,12 @@ private:
         std::uint64_t stamp = 0;  // counts changes of phase
         std::size_t next_work = 0;
         Duration left{};    // of the work at hand
-        Timestamp since{};  // of the wait, or the work
+        Timestamp since{};  // of the wait, the work, or the idle time
         EntryId entry{};
         std::optional<LeaseId> lease{};
         Timestamp lease_begin{};
         bool marked = false;
+        std::optional<Timestamp> taken_at{};  // it was warned, and loses its GPU then
         bool asked_before = false;
         bool served = false;
     };
@@ -124,8 +133,10 @@ private:
         State& state = states_[event.session];
         switch (event.kind) {
             case Kind::tick:
-                if (discipline_ == Discipline::berth) take(Tick{});
-                return at(now_ + kTick, Kind::tick, 0);
+                return tick();
+            case Kind::taken:
+                if (state.taken_at != now_) return;
+                return lease_ends(event.session, LeaseId{static_cast<std::int64_t>(event.stamp)});
             case Kind::arrive:
                 state.left = trace_[event.session].work[0].length;
                 return ask(event.session);
@@ -139,7 +150,6 @@ private:
         if (event.stamp != state.stamp) return;
         if (event.kind == Kind::work_begins) return work_begins(event.session);
         if (event.kind == Kind::work_ends) return work_ends(event.session);
-        if (event.kind == Kind::idle) return mark_idle(state);
         if (event.kind == Kind::retry) return try_once(event.session);
         if (event.kind == Kind::give_up) return give_up(event.session);
         leave(event.session);  // logout
@@ -149,6 +159,7 @@ private:
     void ask(std::size_t session) {
         State& state = enter(session, Phase::waiting);
         state.since = now_;
+        waiting_.emplace(now_, session);
         ++outcome_.requests;
         if (!state.asked_before) ++outcome_.sessions;
         at(now_ + trace_[session].patience, Kind::give_up, session, state.stamp);
@@ -172,11 +183,12 @@ private:
 
     void note_wait(std::size_t session) {
         State& state = states_[session];
+        waiting_.erase({state.since, session});
         const double waited = in_hours(now_ - state.since);
-        waits_.push_back(waited);
+        waits_.all.push_back(waited);
         const Timestamp without = std::max(state.since, served_[user_of(session)]);
-        withouts_.push_back(in_hours(now_ - without));
-        if (!state.asked_before) first_waits_.push_back(waited);
+        waits_.without.push_back(in_hours(now_ - without));
+        if (!state.asked_before) waits_.first.push_back(waited);
         state.asked_before = true;
     }
 
@@ -194,6 +206,8 @@ private:
         state.lease = lease;
         state.lease_begin = now_;
         state.marked = false;
+        state.taken_at.reset();
+        holders_.insert(session);
         if (deadline) at(*deadline - minutes(10), Kind::renew, session, stamp_of(lease));
         begin_work(session);
     }
@@ -207,7 +221,7 @@ private:
     void work_begins(std::size_t session) {
         State& state = states_[session];
         if (!state.lease) return ask(session);
-        if (std::exchange(state.marked, false)) take(IdleMarked{*state.lease, false});
+        mark_idle(state, false);
         begin_work(session);
     }
 
@@ -229,15 +243,29 @@ private:
             state.left = whole.work[state.next_work].length;
             at(now_ + whole.work[state.next_work].idle_before, Kind::work_begins, session, state.stamp);
         }
-        if (discipline_ != Discipline::berth) return;
-        const Duration idle = of_minutes(parameters_.idle_minutes + parameters_.notice_minutes);
-        at(now_ + idle, Kind::idle, session, state.stamp);
+        state.since = now_;
     }
 
-    void mark_idle(State& state) {
-        if (!state.lease) return;
-        state.marked = true;
-        take(IdleMarked{*state.lease, true});
+    // As the hub does it: a GPU is marked so early that the warning is over with the limit.
+    void tick() {
+        at(now_ + kLook, Kind::tick, 0);
+        if ((now_ - replay_begin()) % kTick == Duration{}) take(Tick{});
+        if (waiting_.empty()) return;
+        const Duration limit =
+            idle_limit(of_minutes(parameters_.reclaim_idle_minutes), now_ - waiting_.begin()->first);
+        const Duration lead = std::min(of_minutes(parameters_.warning_minutes), limit / 2);
+        const std::vector<std::size_t> holders(holders_.begin(), holders_.end());
+        for (const std::size_t session : holders) {
+            State& state = states_[session];
+            mark_idle(state, state.phase == Phase::idle && now_ - state.since >= limit - lead);
+        }
+    }
+
+    void mark_idle(State& state, bool idle) {
+        if (!state.lease || state.marked == idle) return;
+        state.marked = idle;
+        if (!idle && std::exchange(state.taken_at, std::nullopt)) return take(ReclaimRevoked{*state.lease});
+        take(IdleMarked{*state.lease, idle});
     }
 
     void leave(std::size_t session) {
@@ -251,6 +279,7 @@ private:
         held_hours_ += in_hours(now_ - state.lease_begin);
         const LeaseId lease = *state.lease;
         state.lease.reset();
+        holders_.erase(session);
         take(LeaseEnded{lease});
     }
 
@@ -258,6 +287,7 @@ private:
     void lease_ends(std::size_t session, LeaseId lease) {
         State& state = states_[session];
         if (state.lease != lease) return;
+        outcome_.reclaimed_idle += state.taken_at ? 1 : 0;
         const bool at_work = state.phase == Phase::working;
         if (at_work) {
             count_work(session);
@@ -289,11 +319,11 @@ private:
                 take(GrantConfirmed{grant->entry, lease, grant->deadline});
                 granted(session, lease, grant->deadline);
             } else if (const auto* reclaim = std::get_if<ReclaimAction>(&action)) {
-                outcome_.reclaimed_idle += reclaim->reason == ReclaimReason::idle ? 1 : 0;
-                at(now_ + reclaim->grace,
-                   Kind::lease_ends,
-                   sessions_.at(number_of(reclaim->lease)),
-                   stamp_of(reclaim->lease));
+                const std::size_t session = sessions_.at(number_of(reclaim->lease));
+                const bool idle = reclaim->reason == ReclaimReason::idle;
+                const Timestamp end = now_ + reclaim->grace;
+                if (idle) states_[session].taken_at = end;
+                at(end, idle ? Kind::taken : Kind::lease_ends, session, stamp_of(reclaim->lease));
             }
         }
     }
@@ -306,22 +336,8 @@ private:
             if (state.phase == Phase::working) count_work(i);
             if (state.lease) held_hours_ += in_hours(now_ - state.lease_begin);
         }
-        std::sort(waits_.begin(), waits_.end());
-        std::sort(first_waits_.begin(), first_waits_.end());
-        outcome_.wait_median_hours = quantile(waits_, 0.5);
-        outcome_.wait_p90_hours = quantile(waits_, 0.9);
-        outcome_.wait_max_hours = quantile(waits_, 1);
-        outcome_.first_wait_median_hours = quantile(first_waits_, 0.5);
         outcome_.bound_hours = parameters_.age_max_hours + parameters_.lease_hours;
-        const auto past_bound = [&](const std::vector<double>& all) {
-            return static_cast<std::uint64_t>(std::count_if(
-                all.begin(), all.end(), [&](double each) { return each > outcome_.bound_hours; }));
-        };
-        outcome_.past_bound = past_bound(withouts_);
-        outcome_.requests_past_bound = past_bound(waits_);
-        if (!withouts_.empty()) {
-            outcome_.longest_without_hours = *std::max_element(withouts_.begin(), withouts_.end());
-        }
+        measure_waits(outcome_, waits_);
         measure_fairness();
         const double capacity = 24.0 * parameters_.days * parameters_.devices;
         outcome_.held_share = held_hours_ / capacity;
@@ -357,8 +373,10 @@ private:
     std::uint64_t planned_ = 0;
     std::int64_t ids_ = 0;
     std::unordered_map<std::int64_t, std::size_t> sessions_;  // by entry and by lease
-    std::vector<double> waits_, first_waits_, withouts_;
-    std::vector<Timestamp> served_;  // by user: their last grant
+    ReplayWaits waits_;
+    std::vector<Timestamp> served_;                        // by user: their last grant
+    std::set<std::pair<Timestamp, std::size_t>> waiting_;  // who waits longest comes first
+    std::set<std::size_t> holders_;
     double held_hours_ = 0;
     ReplayOutcome outcome_;
 };

@@ -8,6 +8,7 @@
 
 #include "gpu/replay_trace.hpp"
 
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,8 @@ enum class Discipline {
     first_come,         // no queue: refused when none is free, tried again later; held for the whole session
     berth,              // fair share, leases with an end, idle ones taken back when somebody waits
 };
+inline constexpr std::array kDisciplines{
+    Discipline::hold_until_logout, Discipline::first_come, Discipline::berth};
 std::string_view name_of(Discipline discipline);
 
 struct ReplayOutcome {
@@ -47,7 +50,15 @@ struct ReplayOutcome {
 };
 
 ReplayOutcome replay(const ReplayParameters& parameters, Discipline discipline);
+// The outcome with what it is the outcome of; keys as the members.
+json::object to_json(const ReplayParameters& parameters, Discipline discipline, const ReplayOutcome& outcome);
 
+// In hours: of every request, of each session's first, and how long its user had got nothing at all.
+struct ReplayWaits {
+    std::vector<double> all, first, without;
+};
+// What they come to, against the outcome's bound.
+void measure_waits(ReplayOutcome& outcome, ReplayWaits waits);
 // (Σx)² / (n·Σx²): 1 when all are equal, 1/n when one has everything.
 double jain_index(const std::vector<double>& values);
 // An equal division of `total` in which nobody gets more than they want.

@@ -1,5 +1,7 @@
 #include "gpu/replay.hpp"
 
+#include "gpu/idle_limit.hpp"
+
 #include <gtest/gtest.h>
 
 namespace berth::gpu {
@@ -72,6 +74,36 @@ TEST(Replay, WithoutScarcityNobodyWaits) {
     EXPECT_EQ(outcome.wait_max_hours, 0);
     EXPECT_EQ(outcome.reclaimed_idle, 0U);
     EXPECT_NEAR(outcome.jain, 1, 0.05);
+}
+
+TEST(Replay, AShorterIdleTimeIsWhatServesMore) {
+    auto parameters = small();
+    parameters.days = 14;
+    parameters.demand = 4;
+    const auto an_hour = replay(parameters, Discipline::berth);
+    parameters.reclaim_idle_minutes = 6 * 60;
+    const auto six_hours = replay(parameters, Discipline::berth);
+    EXPECT_GT(an_hour.served, six_hours.served);
+    EXPECT_GT(an_hour.reclaimed_idle, six_hours.reclaimed_idle);
+}
+
+TEST(Replay, NobodyIsStoppedAtWorkByAReclaim) {
+    auto parameters = small();
+    parameters.demand = 4;
+    parameters.lease_hours = 1000;  // so that nothing else ends one
+    const auto outcome = replay(parameters, Discipline::berth);
+    EXPECT_GT(outcome.reclaimed_idle, 0U);
+    EXPECT_EQ(outcome.ended_at_work, 0U);
+}
+
+TEST(Replay, TheIdleLimitFallsWithTheWaitToAThird) {
+    using std::chrono::minutes;
+    EXPECT_EQ(idle_limit(minutes(60), minutes(0)), minutes(60));
+    EXPECT_EQ(idle_limit(minutes(60), minutes(25)), minutes(35));
+    EXPECT_EQ(idle_limit(minutes(60), minutes(40)), minutes(20));
+    EXPECT_EQ(idle_limit(minutes(60), minutes(1000)), minutes(20));
+    EXPECT_EQ(idle_limit(minutes(60), minutes(-5)), minutes(60)) << "a clock that was set back";
+    EXPECT_EQ(idle_limit(minutes(0), minutes(10)), minutes(0)) << "never stays never";
 }
 
 TEST(Replay, JainAndFairParts) {

@@ -93,16 +93,14 @@ constexpr std::array kBounds{
     Bound{&ReplayParameters::patience_sigma, "patience_sigma", 0, 3},
     Bound{&ReplayParameters::weekend_factor, "weekend_factor", 0, 10},
     Bound{&ReplayParameters::lease_hours, "lease_hours", 0.1, 1000},
-    Bound{&ReplayParameters::idle_minutes, "idle_minutes", 0, 10'000},
-    Bound{&ReplayParameters::notice_minutes, "notice_minutes", 0, 10'000},
-    Bound{&ReplayParameters::grace_minutes, "grace_minutes", 0, 10'000},
+    Bound{&ReplayParameters::reclaim_idle_minutes, "reclaim_idle_minutes", 0, 10'000},
+    Bound{&ReplayParameters::warning_minutes, "warning_minutes", 0, 10'000},
     Bound{&ReplayParameters::age_max_hours, "age_max_hours", 0, 10'000},
     Bound{&ReplayParameters::retry_minutes, "retry_minutes", 1, 10'000}};
 
 Error wrong(std::string_view name) {
     std::string message("The replay's parameter ");
-    return {
-        ReplayErrc::bad_parameter, message.append(name).append(" is unknown, no number or out of bounds.")};
+    return replay_error(message.append(name).append(" is unknown, no number or out of bounds."));
 }
 
 Result<double> number_in(const json::value& value, std::string_view name, double least, double most) {
@@ -140,6 +138,10 @@ Result<void> take(ReplayParameters& parameters, std::string_view name, const jso
 }
 
 }  // namespace
+
+Error replay_error(std::string message) {
+    return {ReplayErrc::bad_parameter, std::move(message)};
+}
 
 Result<ReplayParameters> parse_replay(const json::value& file) {
     if (!file.is_object()) return wrong("file");

@@ -34,9 +34,8 @@ struct ReplayParameters {
                                1.3, 1.6, 1.8, 1.8, 1.6, 1.3, 1,   0.8, 0.7, 0.6, 0.5, 0.3};
     // Berth's own settings.
     double lease_hours = 8;
-    double idle_minutes = 60;    // without work, then
-    double notice_minutes = 15;  // its user is told; after that it may be taken when somebody waits
-    double grace_minutes = 5;
+    double reclaim_idle_minutes = 60;  // unused at most while somebody waits; less the longer they do
+    double warning_minutes = 10;       // its user is told for so long
     double age_max_hours = 24;
     double retry_minutes = 30;  // first come, first served without a queue: who was refused asks again
     bool operator==(const ReplayParameters&) const = default;
@@ -45,6 +44,7 @@ struct ReplayParameters {
 // Keys as the members above; missing ones keep their default. Error: an unknown key or a value of another
 // kind or outside its bounds.
 Result<ReplayParameters> parse_replay(const json::value& file);
+Error replay_error(std::string message);
 
 struct ReplaySession {
     UserId user{};

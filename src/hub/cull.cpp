@@ -1,6 +1,7 @@
 #include "hub/cull.hpp"
 
 #include "base/random.hpp"
+#include "gpu/idle_limit.hpp"
 #include "hub/gpu_metrics.hpp"
 #include "hub/kernels.hpp"
 #include "hub/notify.hpp"
@@ -31,7 +32,7 @@ CullPolicy Culler::policy_of(const Server& server) const {
     const auto groups =
         user == nullptr ? std::vector<std::string>{} : context_.directory.group_names_of(*user);
     auto policy = policy_for(context_.options.cull, server.row.profile, groups);
-    const auto reclaim = context_.options.gpu.queue.reclaim_idle;
+    const auto reclaim = reclaim_idle_;
     const bool wanted = server.lease && queue_.is_wanted(*server.lease);
     if (wanted && (policy.idle.count() == 0 || reclaim < policy.idle)) {
         policy.idle = reclaim;
@@ -45,13 +46,19 @@ bool Culler::reclaims() const {
     return queue_.waiting() > 0 && context_.options.gpu.queue.reclaim_idle.count() > 0;
 }
 
+// The longer somebody has waited, the less idle time is asked for.
+void Culler::follow_the_queue() {
+    const auto waited = std::chrono::floor<seconds>(queue_.longest_waited(now_utc()));
+    reclaim_idle_ = gpu::idle_limit(context_.options.gpu.queue.reclaim_idle, waited);
+}
+
 // Tells the queue whether the GPUs of this server could be had: its people were or can be warned in full by
 // the time that its hour is over.
 void Culler::mark_idle(const Server& server) {
     if (!server.lease) return;
     const auto now = steady_now();
     const auto state = state_of(server, now);
-    const auto reclaim = context_.options.gpu.queue.reclaim_idle;
+    const auto reclaim = reclaim_idle_;
     const auto lead = std::min(context_.options.cull.warning, reclaim / 2);
     const bool unused = watch(server, now).work.idle(now) >= reclaim - lead;
     const bool idle = !state.use_unknown && state.kept.count() == 0 && unused;
@@ -125,6 +132,7 @@ void Culler::forget_the_ended() {
 awaitable<> Culler::look() {
     const auto begin = steady_now();
     forget_the_ended();
+    follow_the_queue();
     std::vector<ServerKey> near;
     if (has_work()) {
         const auto servers = context_.servers.all();

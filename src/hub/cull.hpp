@@ -22,7 +22,12 @@ namespace berth::hub {
 class Culler {
 public:
     Culler(Context& context, Activity& activity, StopServer& stop, GpuQueue& queue)
-        : context_(context), activity_(activity), stop_(stop), queue_(queue), gpus_(context) {}
+        : context_(context),
+          activity_(activity),
+          stop_(stop),
+          queue_(queue),
+          gpus_(context),
+          reclaim_idle_(context.options.gpu.queue.reclaim_idle) {}
 
     // Looks at every server each cull.interval, for ever.
     awaitable<> run();
@@ -76,6 +81,7 @@ private:
     awaitable<Result<Timestamp>> extend_held(
         access::Permit permit, std::shared_ptr<Server> server, std::optional<Timestamp> until);
     Result<Timestamp> end_wanted(const store::LeaseRow& lease, std::optional<Timestamp> until) const;
+    void follow_the_queue();
     void mark_idle(const Server& server);
     bool is_near_end(const Server& server, Steady now);
     void forget_the_ended();
@@ -96,6 +102,7 @@ private:
     const Steady began_ = std::chrono::steady_clock::now();
     std::optional<Steady> last_look_;
     seconds hint_after_ = std::chrono::minutes(30);
+    seconds reclaim_idle_;                             // what gpu.queue.reclaim_idle comes to now
     std::unordered_map<std::int64_t, Watch> watches_;  // by server
 };
 

@@ -274,6 +274,16 @@ std::optional<GpuQueue::Standing> GpuQueue::standing_of(ServerId server) const {
     return std::nullopt;
 }
 
+Timestamp::duration GpuQueue::longest_waited(Timestamp now) const {
+    Timestamp::duration longest{};
+    for (const auto& estimate : estimates()) {
+        const auto at = by_entry_.find(static_cast<std::int64_t>(estimate.entry));
+        if (at == by_entry_.end() || !estimate.quota.empty()) continue;
+        longest = std::max(longest, now - at->second->row.enqueued);
+    }
+    return longest;
+}
+
 gpu::Why GpuQueue::why(const Ask& ask) const {
     const auto at = by_server_.find(number_of(ask.server));
     const bool waits = at != by_server_.end() && !at->second->granted;

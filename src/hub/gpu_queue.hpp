@@ -90,6 +90,8 @@ public:
     std::optional<Standing> standing_of(ServerId server) const;
     std::vector<Standing> standings() const;  // first to be served first
     std::size_t waiting() const { return scheduler_.waiting(); }
+    // Of those who wait for a free GPU, not for a quota of their own: how long the first of them has.
+    Timestamp::duration longest_waited(Timestamp now) const;
     // What would happen to this start now, device by device.
     gpu::Why why(const Ask& ask) const;
 

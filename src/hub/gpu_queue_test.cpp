@@ -210,5 +210,31 @@ TEST_F(GpuQueueTest, AnIdleGpuGoesToWhoWaits) {
     EXPECT_TRUE(*hub->wait_started(kBob));
 }
 
+// Bob has waited for half of the hour, so half an hour unused is enough. Here an hour is six seconds.
+TEST_F(GpuQueueTest, TheLongerSomebodyWaitsTheSoonerAnIdleGpuGoes) {
+    options.gpu.queue.reclaim_idle = 6s;
+    options.cull.warning = 0s;
+    options.cull.grace = 0s;
+    open();
+    Activity activity(*hub->context);
+    Culler culler(*hub->context, activity, *hub->stop, *hub->gpus);
+    ASSERT_TRUE(hub->begin(kAnn));
+    ASSERT_TRUE(*hub->wait_started(kAnn));
+    ASSERT_TRUE(hub->begin(kBob));
+    auto look = [&] {
+        auto looked = [](Culler& one) -> awaitable<Result<void>> {
+            co_await one.look();
+            co_return Result<void>{};
+        };
+        ASSERT_TRUE(hub->run(looked(culler)));
+    };
+    look();
+    EXPECT_TRUE(hub->servers->find(kAnn)->ready()) << "not unused for long";
+    hub->settle(3500ms);
+    look();
+    ASSERT_TRUE(hub->wait_gone(kAnn));
+    EXPECT_TRUE(*hub->wait_started(kBob));
+}
+
 }  // namespace
 }  // namespace berth::hub
