@@ -1,11 +1,12 @@
 // What the ledger says beside its choices (those are leases_property_test.cpp's): which rule refuses, how
-// many devices are free, which device may be removed, with a factor for each device. Random operations
-// against a table that is counted by hand.
+// many devices are free, which device may be removed, with a factor for each device, under every policy.
+// Random operations against a table that is counted by hand.
 #include "gpu/ledger.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bitset>
 #include <map>
 #include <random>
@@ -15,8 +16,17 @@
 namespace berth::gpu {
 namespace {
 
-constexpr int kSeeds = 50;
+constexpr int kSeeds = 64;
 constexpr int kStepsPerSeed = 2000;
+constexpr std::array kPolicies{
+    Policy::least_allocated,
+    Policy::pack,
+    Policy::spread,
+    Policy::round_robin,
+    Policy::lru,
+    Policy::affinity,
+    Policy::load,
+    Policy::topology};
 
 using Random = std::mt19937_64;
 
@@ -58,6 +68,10 @@ struct Model {
     };
     std::vector<Device> table;  // in order
     std::map<std::int64_t, Lease> leases;
+    Policy policy = Policy::least_allocated;
+    std::uint32_t cursor = 0;
+    std::int64_t releases = 0;
+    std::map<std::string, std::int64_t> released;  // by uuid: the last of them; none for never
 
     std::uint32_t count(const DeviceUuid& uuid) const {
         const auto number = number_in(uuid);
@@ -87,22 +101,45 @@ struct Model {
 struct Prediction {
     std::optional<DeviceErrc> refusal;
     std::vector<DeviceUuid> devices;
+    std::uint32_t cursor = 0;  // where round-robin stands afterwards
+};
+
+struct InRange {
+    std::uint32_t order;
+    const Device* device;
 };
 
 // The devices a request ranges over, in tie order.
-std::vector<const Device*> range_of(Model& model, const DeviceRequest& request) {
-    std::vector<const Device*> range;
-    if (request.among.empty()) {
-        for (const auto& device : model.table) {
-            if (device.eligible && !device.by_name_only) range.push_back(&device);
-        }
+std::vector<InRange> range_of(Model& model, const DeviceRequest& request) {
+    std::vector<InRange> range;
+    for (std::uint32_t at = 0; at < model.table.size() && request.among.empty(); ++at) {
+        const Device& device = model.table[at];
+        if (device.eligible && !device.by_name_only) range.push_back({at, &device});
     }
-    for (const auto& uuid : request.among) {
-        const Device* device = model.find(uuid);
+    for (std::uint32_t at = 0; at < request.among.size(); ++at) {
+        const Device* device = model.find(request.among[at]);
         if (!device || !device->eligible) continue;
-        if (std::find(range.begin(), range.end(), device) == range.end()) range.push_back(device);
+        const auto named = [&](const InRange& each) { return each.device == device; };
+        if (std::none_of(range.begin(), range.end(), named)) range.push_back({at, device});
     }
     return range;
+}
+
+// What the policy compares, the smallest first; ties go by order. The ledger knows neither time nor asker
+// nor links, so what goes by those is least-allocated.
+std::int64_t rank_of(const Model& model, const InRange& each) {
+    switch (model.policy) {
+        case Policy::pack:
+            return -static_cast<std::int64_t>(model.count(each.device->uuid));
+        case Policy::round_robin:
+            return each.order < model.cursor ? 1 : 0;
+        case Policy::lru: {
+            const auto at = model.released.find(each.device->uuid.value);
+            return at == model.released.end() ? 0 : at->second;
+        }
+        default:
+            return model.count(each.device->uuid);
+    }
 }
 
 Prediction predict(Model& model, const DeviceRequest& request) {
@@ -110,34 +147,40 @@ Prediction predict(Model& model, const DeviceRequest& request) {
     auto range = range_of(model, request);
     if (range.empty()) return {DeviceErrc::no_devices, {}};
     if (request.count > range.size()) return {DeviceErrc::more_than_exist, {}};
-    const bool all_kept = std::all_of(range.begin(), range.end(), [&](const Device* each) {
-        return each->capacity > 1 && model.held_alone(each->uuid);
+    const bool all_kept = std::all_of(range.begin(), range.end(), [&](const InRange& each) {
+        return each.device->capacity > 1 && model.held_alone(each.device->uuid);
     });
-    std::erase_if(range, [&](const Device* each) { return !model.has_room(*each, request.sharing); });
+    std::erase_if(range, [&](const InRange& each) { return !model.has_room(*each.device, request.sharing); });
     if (range.empty() && request.sharing == Sharing::shared && all_kept)
         return {DeviceErrc::not_shareable, {}};
     if (range.empty()) return {DeviceErrc::none_free, {}};
     if (request.count > range.size()) return {DeviceErrc::not_enough_free, {}};
-    // I14: fewest leases, first in order among equals: taken one by one, always the first of the least used.
+    // I14 and its like: taken one by one, always the first of the smallest.
     std::vector<const Device*> chosen;
+    std::optional<std::uint32_t> wrapped, ahead;  // the last place of each half of the walk around
     while (chosen.size() < request.count) {
         auto least = range.begin();
         for (auto each = range.begin(); each != range.end(); ++each) {
-            if (model.count((*each)->uuid) < model.count((*least)->uuid)) least = each;
+            if (rank_of(model, *each) < rank_of(model, *least)) least = each;
         }
-        chosen.push_back(*least);
+        auto& last = least->order < model.cursor ? wrapped : ahead;
+        last = std::max(last.value_or(0), least->order);
+        chosen.push_back(least->device);
         range.erase(least);
     }
     std::sort(chosen.begin(), chosen.end());  // by place in the table: device order
     Prediction prediction;
     for (const Device* each : chosen)
         prediction.devices.push_back(each->uuid);
+    prediction.cursor = (wrapped ? *wrapped : *ahead) + 1;
     return prediction;
 }
 
 class History {
 public:
     explicit History(std::uint64_t seed) : random_(seed), names_(1 + below(random_, 12)) {
+        model_.policy = kPolicies[seed % kPolicies.size()];
+        ledger_.set_policy(model_.policy);
         for (std::uint32_t i = 0; i < names_; ++i)
             put(any_device());
     }
@@ -204,6 +247,7 @@ private:
             devices.set(number_in(uuid));
         if (*answer != expected.devices) broken("another choice than the policy's, or another order");
         model_.leases.emplace(id, Model::Lease{request.sharing, devices});
+        if (model_.policy == Policy::round_robin) model_.cursor = expected.cursor;
     }
 
     void release() {
@@ -211,6 +255,11 @@ private:
         const auto count = static_cast<std::uint32_t>(model_.leases.size());
         const auto victim = std::next(model_.leases.begin(), below(random_, count));
         last_released_ = victim->first;
+        ++model_.releases;
+        for (const auto& device : model_.table) {
+            if (victim->second.devices[number_in(device.uuid)])
+                model_.released[device.uuid.value] = model_.releases;
+        }
         model_.leases.erase(victim);
         if (!ledger_.release(LeaseId{last_released_})) broken("a live lease could not be released");
     }
@@ -236,6 +285,7 @@ private:
         const bool removable = known && model_.count(uuid) == 0;
         if (ledger_.remove(uuid) != removable) return broken("removed a leased device, or kept a free one");
         if (removable) {
+            model_.released.erase(uuid.value);
             model_.table.erase(model_.table.begin() + (known - model_.table.data()));
         } else if (known) {
             known->eligible = false;
