@@ -146,13 +146,25 @@ void AllocatorFacade::forget_left_out() {
     if (!gone.empty()) leases_.sync(inventory_);
 }
 
-Result<Leases::Granted> AllocatorFacade::request(Timestamp now) {
+Result<Leases::Granted> AllocatorFacade::request(
+    Timestamp now, const std::vector<DeviceUuid>& promised, std::optional<std::chrono::seconds> length) {
     DeviceRequest one{.count = 1, .sharing = leases_.sharing(false), .among = members()};
     if (one.among.empty()) {
         return Error{
             DeviceErrc::no_devices, "The allocator has no GPUs yet: populate it with their UUIDs first."};
     }
-    return leases_.reserve_anonymous(ids_.next<LeaseId>(), one, now, now + time_to_live_);
+    const auto ends = now + std::min(length.value_or(time_to_live_), time_to_live_);
+    const auto kept =
+        std::erase_if(one.among, [&](const DeviceUuid& uuid) { return contains(promised, uuid); });
+    auto granted = one.among.empty() ? Result<Leases::Granted>(Error{DeviceErrc::none_free, {}})
+                                     : leases_.reserve_anonymous(ids_.next<LeaseId>(), one, now, ends);
+    const bool refused = !granted && granted.error().is(DeviceErrc::none_free);
+    if (!refused || kept == 0) return granted;
+    return Error{
+        DeviceErrc::none_free,
+        "No GPU is free for the allocator: " + std::to_string(kept) +
+            (kept == 1 ? " free one is" : " free ones are") +
+            " promised to starts that wait or to reservations. Try again later."};
 }
 
 // One whose grant is still being committed has not been told to anybody, so nobody can mean it.

@@ -68,8 +68,16 @@ public:
     // Both, with `audit`. Error: StoreErrc::unavailable; then the list is what it was.
     awaitable<Result<void>> commit_populated(store::Store& store, Populated populated, store::AuditRow audit);
     // One device. The caller commits `row` (and usage), keeps the claim, then answers row.devices[0].
-    // Errors: none_free when all are at the factor; no_devices when the list is empty.
-    Result<Leases::Granted> request(Timestamp now);
+    // `promised`: devices that it leaves alone, for somebody with a better claim waits for them or has
+    // reserved them; empty while nobody does, and then the answers are those of plain counters (I19).
+    // `length`: in place of the time to live, if shorter. Errors: none_free when all are at the factor or
+    // promised; no_devices when the list is empty.
+    Result<Leases::Granted> request(
+        Timestamp now,
+        const std::vector<DeviceUuid>& promised,
+        std::optional<std::chrono::seconds> length = std::nullopt);
+    Result<Leases::Granted> request(Timestamp now) { return request(now, {}); }
+    std::chrono::seconds time_to_live() const { return time_to_live_; }
 
     // Counter minus one, never below zero: the oldest façade lease on the device ends. Empty when there is
     // none, or none that is not ending already. Error: unknown_device. commit_ended() does the rest.

@@ -230,9 +230,20 @@ Result<RowChanges> Inventory::plan_cordon(const DeviceUuid& uuid, bool cordoned)
     return plan;
 }
 
+// Somebody has looked after it: earlier failures count no more.
+void Inventory::trust(DeviceStatus& device) {
+    suspicions_.erase(device.row.uuid);
+    if (device.health != Health::suspect) return;
+    device.health = Health::healthy;
+    device.health_detail.clear();
+}
+
 void Inventory::apply_cordon(const RowChanges& durable) {
     for (const auto& row : durable.upserts) {
-        if (DeviceStatus* device = find_mutable(row.uuid)) device->row.cordoned = row.cordoned;
+        DeviceStatus* device = find_mutable(row.uuid);
+        if (device == nullptr) continue;
+        device->row.cordoned = row.cordoned;
+        if (!row.cordoned) trust(*device);
     }
     settle(durable);
 }

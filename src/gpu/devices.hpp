@@ -96,7 +96,8 @@ public:
     std::vector<DeviceUuid> meant_by(const std::vector<std::string>& claims) const;
     bool simulated() const { return options_.simulated; }
 
-    // An administrator's switch: a cordoned device keeps its leases and gets no new one. plan_cordon()
+    // An administrator's switch: a cordoned device keeps its leases and gets no new one. Back in service, a
+    // suspect is trusted again. plan_cordon()
     // changes nothing that anybody sees; the caller commits the row, calls apply_cordon() and then commits
     // take_changes(), which is empty unless somebody else's row of the device overtook this one. Error:
     // unknown_device.
@@ -131,6 +132,7 @@ private:
     void take_reading(const DeviceReading& reading);
     void apply_snapshot(const AgentSnapshot& snapshot);
     void apply_error(const AgentError& error);
+    void trust(DeviceStatus& device);
     void changed(const DeviceStatus& device) { changed_.push_back(device.row.uuid); }
     store::DeviceRow new_row(const DeviceUuid& uuid, std::string source, std::int64_t position) const;
 

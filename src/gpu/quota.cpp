@@ -26,6 +26,7 @@ std::string rule_name(const QuotaRule& rule, std::string_view limit) {
     std::string name = "quota.";
     name.append(name_of(rule.scope));
     if (!rule.name.empty() && rule.name != "*") name.append("[").append(rule.name).append("]");
+    if (!rule.pool.empty()) name.append(".pool[").append(rule.pool).append("]");
     return name.append(".").append(limit);
 }
 
@@ -44,6 +45,10 @@ std::string leases_text(const std::map<LeaseId, std::pair<Timestamp, std::uint32
 
 std::string gpu_key(const QuotaRule& rule) {
     return rule.model.empty() ? std::string("gpu") : "gpu[" + rule.model + "]";
+}
+
+std::string key_of(const Asker& asker) {
+    return std::to_string(number_of(asker.user));
 }
 
 // The refusal that holds the longest comes first; between several the tightest limit is named.
@@ -82,18 +87,25 @@ void Quotas::each_use(const QuotaRule& rule, const Asker& asker, const std::stri
         const auto at = uses.find(key);
         return at == uses.end() ? kNone : at->second;
     };
+    const bool in_pool = !rule.pool.empty();
+    if (in_pool && rule.pool != pool) return;
     switch (rule.scope) {
         case QuotaScope::user:
-            if (meant(asker.name)) visit(of(users_, asker.user));
+            if (!meant(asker.name)) break;
+            visit(in_pool ? of(users_in_pool_, InPool(pool, key_of(asker))) : of(users_, asker.user));
             break;
         case QuotaScope::group:
             for (const auto& group : asker.groups) {
-                if (meant(group)) visit(of(groups_, group));
+                if (!meant(group)) continue;
+                visit(in_pool ? of(groups_in_pool_, InPool(pool, group)) : of(groups_, group));
             }
             break;
-        case QuotaScope::project:
-            if (!asker.project.empty() && meant(asker.project)) visit(of(projects_, asker.project));
+        case QuotaScope::project: {
+            const auto& project = asker.project;
+            if (project.empty() || !meant(project)) break;
+            visit(in_pool ? of(projects_in_pool_, InPool(pool, project)) : of(projects_, project));
             break;
+        }
         case QuotaScope::pool:
             if (meant(pool)) visit(of(pools_, pool));
             break;
@@ -107,6 +119,11 @@ void Quotas::each_own(const Asker& asker, const std::string& pool, Visit visit) 
         visit(groups_[group]);
     if (!asker.project.empty()) visit(projects_[asker.project]);
     visit(pools_[pool]);
+    if (pool.empty()) return;
+    visit(users_in_pool_[{pool, key_of(asker)}]);
+    for (const auto& group : asker.groups)
+        visit(groups_in_pool_[{pool, group}]);
+    if (!asker.project.empty()) visit(projects_in_pool_[{pool, asker.project}]);
 }
 
 void Quotas::set_rules(std::vector<QuotaRule> rules) {

@@ -21,8 +21,9 @@ struct QuotaRule {
     std::string name{};                      // of the user, group, project or pool; "*": each of them
     std::optional<std::uint32_t> devices{};  // at a time
     std::string model{};                     // `devices` counts only this model; "": all
-    std::optional<Duration> length{};        // of one lease
-    std::optional<double> gpu_hours{};       // within the last `window`
+    std::string pool{};  // of a user, group or project: counts only what is of this pool; "": all
+    std::optional<Duration> length{};   // of one lease
+    std::optional<double> gpu_hours{};  // within the last `window`
     Duration window = std::chrono::hours(24 * 7);
     std::optional<std::uint32_t> entries{};  // waiting in the queue at a time
     bool borrow = false;  // `devices` may be exceeded, preemptibly, while nobody within quota waits
@@ -90,6 +91,9 @@ private:
     bool limits_models_ = false;
     std::unordered_map<UserId, Use> users_;
     std::unordered_map<std::string, Use> groups_, projects_, pools_;
+    // The same in one pool, for rules that speak of it; the default pool has no name and none of these.
+    using InPool = std::pair<std::string, std::string>;  // pool, user's number, group or project
+    std::map<InPool, Use> users_in_pool_, groups_in_pool_, projects_in_pool_;
 };
 
 }  // namespace berth::gpu

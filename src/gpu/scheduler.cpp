@@ -68,6 +68,15 @@ void Scheduler::restore_usage(UserId user, const std::string& group, double gpu_
     queue_.shares_changed();
 }
 
+void Scheduler::restore_last_use(const DeviceUuid& device, std::optional<UserId> user, Timestamp released) {
+    for (std::size_t at = 0; at < state_.devices.size(); ++at) {
+        DeviceUse& use = state_.use[at];
+        if (state_.devices[at].uuid != device || (use.last_release && *use.last_release > released)) continue;
+        use.last_release = released;
+        use.last_user = user;
+    }
+}
+
 void Scheduler::set_weight(UserId user, double weight) {
     state_.shares.set_weight(user, weight);
     queue_.shares_changed();

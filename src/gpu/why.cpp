@@ -35,7 +35,7 @@ Exclusion mismatch(const Wish& wish, const ScheduledDevice& device) {
 std::string mismatch_text(Exclusion exclusion, const ScheduledDevice& device) {
     switch (exclusion) {
         case Exclusion::other_pool:
-            return "is of another pool";
+            return device.pool.empty() ? std::string("is of the default pool") : "is of pool " + device.pool;
         case Exclusion::other_model:
             return "is of model " + device.model;
         case Exclusion::too_small:
