@@ -15,6 +15,7 @@
 
 namespace berth::hub {
 
+class Drains;
 class EdgeCache;
 class Notices;
 
@@ -33,6 +34,7 @@ struct Context {
     std::string api_url;         // the hub's API as servers reach it: "http://172.20.0.1:8081/hub/api"
     EdgeCache* edge = nullptr;   // none in tests of other things
     Notices* notices = nullptr;  // nor these
+    const Drains* drains = nullptr;
 };
 
 }  // namespace berth::hub

@@ -2,6 +2,7 @@
 
 #include "base/random.hpp"
 #include "gpu/idle_limit.hpp"
+#include "hub/drains.hpp"
 #include "hub/gpu_metrics.hpp"
 #include "hub/kernels.hpp"
 #include "hub/notify.hpp"
@@ -134,7 +135,8 @@ awaitable<> Culler::look() {
     forget_the_ended();
     follow_the_queue();
     std::vector<ServerKey> near;
-    if (has_work()) {
+    const bool announced = std::exchange(announced_, false);
+    if (has_work() || takes_gpus() || announced) {
         const auto servers = context_.servers.all();
         for (std::size_t i = 0; i < servers.size(); ++i) {
             if (i % kAtOnce == kAtOnce - 1) co_await sleep_for(0ms);  // others want the strand too
@@ -142,7 +144,7 @@ awaitable<> Culler::look() {
             if (!server->ready() || server->reaping) continue;
             if (reclaims()) mark_idle(*server);
             hint(*server, steady_now());
-            if (is_near_end(*server, steady_now()))
+            if (certain_end(*server) || is_near_end(*server, steady_now()))
                 near.push_back(server->key);
             else
                 go_on(*server);
@@ -159,13 +161,24 @@ awaitable<> Culler::look() {
 awaitable<> Culler::judge(ServerKey key) {
     const auto server = context_.servers.find(key);
     if (!server || !server->ready() || server->reaping) co_return;
+    if (const auto certain = certain_end(*server)) {
+        co_await judge_certain(server, *certain);
+        co_return;
+    }
     if (policy_of(*server).idle.count() > 0) co_await look_inside(server);
     if (!server->ready() || server->reaping) co_return;
     const auto policy = policy_of(*server);
     const auto decision = decide(policy, state_of(*server, steady_now()));
     if (decision.act == Act::keep) go_on(*server);
     if (decision.act == Act::warn) warn(*server, decision, policy);
-    if (decision.act == Act::stop) co_await stop(server, decision.why, policy);
+    if (decision.act != Act::stop) co_return;
+    StopWish wish;
+    wish.sentence = why_stopped(decision.why, policy);
+    wish.still_wanted = [this, why = decision.why, policy](const Server& now_held) {
+        const auto again = decide(policy, state_of(now_held, steady_now()));
+        return again.act == Act::stop && again.why == why;
+    };
+    co_await stop(server, decision.why, std::move(wish));
 }
 
 awaitable<> Culler::look_inside(std::shared_ptr<Server> server) {
@@ -235,31 +248,72 @@ void Culler::warn(Server& server, const CullDecision& decision, const CullPolicy
     Ending ending{
         at, decision.why, policy.max_extensions - std::min(used, policy.max_extensions), policy.extension};
     if (by_lease) ending = lease_ending(server, decision);
-    if (!since) {
-        since = now;
+    if (!since) since = now;
+    announce(server, ending, decision.left);
+    notify(server, decision.why, decision.left);
+}
+
+// The time told stays as it is unless it has really changed.
+void Culler::announce(Server& server, Ending ending, seconds left) {
+    announced_ = true;
+    const auto& told = server.ending;
+    const bool same = told && told->why == ending.why && told->extensions_left == ending.extensions_left &&
+                      std::chrono::abs(told->at - ending.at) < 5s;
+    if (same) return;
+    if (!told || told->why != ending.why) {
         log::info(
             "server.end_announced",
-            {{"server", server.key.full_name()},
-             {"why", name_of(decision.why)},
-             {"in_seconds", decision.left.count()}});
+            {{"server", server.key.full_name()}, {"why", name_of(ending.why)}, {"in_seconds", left.count()}});
     }
-    // The time told stays as it is unless it has really changed.
-    if (server.ending && std::chrono::abs(server.ending->at - at) < 5s) ending.at = server.ending->at;
-    if (server.ending != ending) {
-        server.ending = ending;
-        server.changed.notify_all();
-    }
-    notify(server, decision);
+    server.ending = ending;
+    server.changed.notify_all();
 }
 
 // When the end is announced, and again as it comes near.
-void Culler::notify(const Server& server, const CullDecision& decision) {
+void Culler::notify(const Server& server, EndReason why, seconds left) {
     auto& seen = watch(server, steady_now());
-    const auto due = warnings_due(decision.left);
-    const bool news = seen.told_why != decision.why || due > seen.told;
-    seen.told_why = decision.why;
+    const auto due = warnings_due(left);
+    const bool news = seen.told_why != why || due > seen.told;
+    seen.told_why = why;
     seen.told = due;
-    if (news && context_.notices != nullptr) context_.notices->ending(server, decision.left);
+    if (news && context_.notices != nullptr) context_.notices->ending(server, left);
+}
+
+// Some server's GPUs may be taken whatever its people do.
+bool Culler::takes_gpus() const {
+    return queue_.preempts() || (context_.drains != nullptr && context_.drains->any());
+}
+
+std::optional<Culler::Certain> Culler::certain_end(const Server& server) const {
+    std::optional<Certain> end;
+    if (server.lease) {
+        if (const auto stops = queue_.preempted(*server.lease)) end = {EndReason::preempted, *stops};
+    }
+    const auto* drain = context_.drains == nullptr ? nullptr : context_.drains->of(server);
+    if (drain != nullptr && drain->ends && (!end || *drain->ends < end->at))
+        end = {EndReason::drain, *drain->ends};
+    // A restart of the hub ends nobody at once.
+    if (end) end->at = std::max(end->at, began_ + context_.options.cull.grace);
+    return end;
+}
+
+awaitable<> Culler::judge_certain(std::shared_ptr<Server> server, Certain end) {
+    const auto left = std::chrono::ceil<seconds>(end.at - steady_now());
+    if (left.count() > 0) {
+        announce(*server, Ending{now_utc() + left, end.why, 0, seconds{0}}, left);
+        notify(*server, end.why, left);
+        co_return;
+    }
+    StopWish wish;
+    wish.sentence = why_stopped(end.why, {});
+    const auto* drain = context_.drains == nullptr ? nullptr : context_.drains->of(*server);
+    if (end.why == EndReason::drain && drain != nullptr && !drain->reason.empty())
+        wish.sentence.append(" Why: ").append(drain->reason);
+    wish.still_wanted = [this, why = end.why](const Server& now_held) {
+        const auto again = certain_end(now_held);
+        return again && again->why == why && again->at <= steady_now();
+    };
+    co_await stop(std::move(server), end.why, std::move(wish));
 }
 
 void Culler::go_on(Server& server) {
@@ -275,16 +329,10 @@ void Culler::go_on(Server& server) {
     server.changed.notify_all();
 }
 
-awaitable<> Culler::stop(std::shared_ptr<Server> server, EndReason why, CullPolicy policy) {
+awaitable<> Culler::stop(std::shared_ptr<Server> server, EndReason why, StopWish wish) {
     const auto key = server->key;
     auto permit = access::AccessCheck::system("system:culler", "servers", access::Target::of(key));
-    StopWish wish;
     wish.end_reason = name_of(why);
-    wish.sentence = why_stopped(why, policy);
-    wish.still_wanted = [this, why, policy](const Server& now_held) {
-        const auto decision = decide(policy, state_of(now_held, steady_now()));
-        return decision.act == Act::stop && decision.why == why;
-    };
     auto asked = co_await stop_.begin(std::move(permit), key, std::move(wish));
     if (!asked) {
         log::warn("cull.stop_failed", {{"server", key.full_name()}, {"why", asked.error().message}});
@@ -304,6 +352,10 @@ awaitable<Result<Timestamp>> Culler::keep_running(access::Permit permit, ServerK
             HubErrc::no_end_near, "The server is not about to be stopped, so there is nothing to hold off."};
     if (server->ending->why == EndReason::lease)
         co_return co_await extend_held(std::move(permit), server, std::nullopt);
+    if (certain_end(*server))
+        co_return Error{
+            HubErrc::no_more_extensions,
+            "Its GPU is taken back, so it cannot be kept running. Save your work; you can start it anew."};
     const auto policy = policy_of(*server);
     const auto count = server->row.keep_count + 1;
     if (count > static_cast<std::int64_t>(policy.max_extensions))

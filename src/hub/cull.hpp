@@ -53,6 +53,13 @@ public:
     std::optional<Timestamp> lease_end_of(const Server& server) const;
     // Whose GPU was never used for so long is told once that they may not need one.
     void hint_after(seconds span) { hint_after_ = span; }
+    // An end that nothing its people do holds off: its GPUs are taken for others or out of service. They are
+    // told from the moment that it is known.
+    struct Certain {
+        EndReason why{};
+        LifeClock::Steady at{};
+    };
+    std::optional<Certain> certain_end(const Server& server) const;
 
 private:
     using Steady = LifeClock::Steady;
@@ -86,13 +93,16 @@ private:
     bool is_near_end(const Server& server, Steady now);
     void forget_the_ended();
     awaitable<> judge(ServerKey key);
+    awaitable<> judge_certain(std::shared_ptr<Server> server, Certain end);
+    bool takes_gpus() const;
+    void announce(Server& server, Ending ending, seconds left);
     awaitable<> look_inside(std::shared_ptr<Server> server);
     awaitable<Result<Secret>> token_for(std::shared_ptr<Server> server);
     void note_work(Server& server, Timestamp at);
     void warn(Server& server, const CullDecision& decision, const CullPolicy& policy);
-    void notify(const Server& server, const CullDecision& decision);
+    void notify(const Server& server, EndReason why, seconds left);
     void go_on(Server& server);
-    awaitable<> stop(std::shared_ptr<Server> server, EndReason why, CullPolicy policy);
+    awaitable<> stop(std::shared_ptr<Server> server, EndReason why, StopWish wish);
 
     Context& context_;
     Activity& activity_;
@@ -102,7 +112,8 @@ private:
     const Steady began_ = std::chrono::steady_clock::now();
     std::optional<Steady> last_look_;
     seconds hint_after_ = std::chrono::minutes(30);
-    seconds reclaim_idle_;                             // what gpu.queue.reclaim_idle comes to now
+    seconds reclaim_idle_;    // what gpu.queue.reclaim_idle comes to now
+    bool announced_ = false;  // an end, since or at the last look: it may have to be taken back
     std::unordered_map<std::int64_t, Watch> watches_;  // by server
 };
 

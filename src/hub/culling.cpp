@@ -105,6 +105,10 @@ std::string_view name_of(EndReason reason) {
             return "reclaim";
         case EndReason::lease:
             return "lease";
+        case EndReason::preempted:
+            return "preempted";
+        case EndReason::drain:
+            return "drain";
     }
     return "unknown";
 }
@@ -215,6 +219,13 @@ std::string why_stopped(EndReason reason, const CullPolicy& policy) {
     if (reason == EndReason::lease)
         return "Stopped because the time of its GPU was over. Your files are safe; start it again when you "
                "need it.";
+    if (reason == EndReason::preempted)
+        return "Stopped because its GPU was needed for somebody with a better claim. Your files are safe; "
+               "start "
+               "it again and it waits for its turn.";
+    if (reason == EndReason::drain)
+        return "Stopped because its GPU is taken out of service. Your files are safe; start it again to get "
+               "another one.";
     return "Stopped because it had run for " + in_words(policy.max_age) +
            ", the longest a server may. Your files are safe; start it again when you need it.";
 }

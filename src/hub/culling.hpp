@@ -39,8 +39,16 @@ CullPolicy policy_for(
 // Some limit may hold for somebody.
 bool sets_limits(const config::CullOptions& options);
 
-enum class EndReason { idle, age, reclaim, lease };
-std::string_view name_of(EndReason reason);  // "idle", "max_age", "reclaim", "lease"
+enum class EndReason {
+    idle,
+    age,
+    reclaim,    // its GPUs are unused, and somebody waits
+    preempted,  // somebody with a better claim waits for its GPUs (hub/gpu_queue.hpp)
+    drain,      // a GPU of it goes out of service (hub/drains.hpp)
+    lease,      // the time of its GPUs is over
+};
+// "idle", "max_age", "reclaim", "preempted", "drain", "lease"
+std::string_view name_of(EndReason reason);
 
 struct CullState {
     seconds idle{0};                        // since the last sign of work

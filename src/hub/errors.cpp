@@ -46,6 +46,8 @@ std::string_view text_of(HubErrc reason) {
             return "no more extensions";
         case HubErrc::proxy_unreachable:
             return "proxy unreachable";
+        case HubErrc::no_such_reservation:
+            return "no such reservation";
         case HubErrc::gpu_rule:
             return "a rule on GPUs";
         case HubErrc::gpu_wait_over:

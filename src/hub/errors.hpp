@@ -30,6 +30,7 @@ enum class HubErrc {
     no_end_near,         // asked to keep a server running that nobody is about to stop
     no_more_extensions,  // kept running as often as it may be
     proxy_unreachable,
+    no_such_reservation,
     gpu_rule,       // a quota or the devices there are: the message names the rule
     gpu_wait_over,  // waited for a GPU for as long as a start may
     closed,         // the hub is not ready for starts yet, or is stopping

@@ -33,6 +33,10 @@ struct GpuQueue::Waiter {
     Notifier changed;
 };
 
+const store::QueueEntryRow& GpuQueue::row_of(const Waiter& waiter) {
+    return waiter.row;
+}
+
 GpuQueue::GpuQueue(Context& context)
     : context_(context), scheduler_(scheduler_options(context.options)), changed_(context.scope.executor()) {
     scheduler_.restore(gpu::RulesChanged{quota_rules(context.options)}, now_utc());
@@ -63,6 +67,9 @@ void GpuQueue::restore(
     }
     scheduler_.restore(gpu::DevicesChanged{scheduled_devices()}, now);
     devices_news_ = false;
+    for (const auto& interval : usage) {
+        if (interval.end) scheduler_.restore_last_use(interval.device, interval.user, *interval.end);
+    }
     for (const auto& [id, row] : context_.leases.all())
         take_news(id);
     news_.clear();
@@ -85,6 +92,7 @@ void GpuQueue::take_news(LeaseId id) {
     const auto known = held.find(id);
     if (row == nullptr) {
         wanted_.erase(id);
+        preempted_.erase(id);
         if (known != held.end()) scheduler_.restore(gpu::LeaseEnded{id}, now);
     } else if (known == held.end()) {
         if (!confirming_.contains(id)) scheduler_.restore(gpu::LeaseKnown{holding_of(*row)}, now);
@@ -110,6 +118,7 @@ void GpuQueue::catch_up() {
         scheduler_.restore(gpu::GrantFailed{at->second, true}, now_utc());
         at = put_back_.erase(at);
     }
+    revoke_preemptions();
     estimates_.reset();
 }
 
@@ -123,6 +132,7 @@ void GpuQueue::apply(const gpu::Event& event) {
 void GpuQueue::carry_out(const gpu::Action& action) {
     if (const auto* reclaim = std::get_if<gpu::ReclaimAction>(&action)) {
         // Ends by age and by cancellation are the culler's and the reaper's.
+        if (reclaim->reason == gpu::ReclaimReason::preempted) preempt(*reclaim);
         if (reclaim->reason != gpu::ReclaimReason::idle) return;
         log::info("gpu.reclaim_wanted", {{"lease", number_of(reclaim->lease)}});
         wanted_.insert(reclaim->lease);
@@ -320,6 +330,7 @@ bool GpuQueue::is_wanted(LeaseId lease) const {
 awaitable<> GpuQueue::run() {
     auto next_shown = std::chrono::steady_clock::now();
     for (;;) {
+        follow_reservations();
         apply(gpu::Tick{});
         if (const auto now = std::chrono::steady_clock::now(); now >= next_shown) {
             show_gpu_metrics(context_, *this);

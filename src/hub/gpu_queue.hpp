@@ -8,7 +8,10 @@
 #include "async/notifier.hpp"
 #include "gpu/scheduler.hpp"
 #include "hub/context.hpp"
+#include "hub/gpu_loads.hpp"
 
+#include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -33,6 +36,7 @@ public:
         std::string profile;
         std::int64_t priority = 0;
         gpu::Wish wish;
+        bool preemptible = false;
         bool wait = true;                                            // false: now or refused
         std::optional<store::QueueEntryRow> earlier = std::nullopt;  // its place before a restart
     };
@@ -92,6 +96,8 @@ public:
     std::size_t waiting() const { return scheduler_.waiting(); }
     // Of those who wait for a free GPU, not for a quota of their own: how long the first of them has.
     Timestamp::duration longest_waited(Timestamp now) const;
+    // Devices that a wish may ever be given, in device order.
+    std::vector<DeviceUuid> matching(const gpu::Wish& wish) const;
     // What would happen to this start now, device by device.
     gpu::Why why(const Ask& ask) const;
 
@@ -105,6 +111,26 @@ public:
     std::optional<std::string> extend(LeaseId lease, Timestamp until);
     std::optional<std::string> extension_refusal(LeaseId lease, Timestamp until) const;
     void settle(LeaseId lease) { take_news(lease); }
+    // --- gpu_queue_claims.cpp ---
+    // What is reserved, all of it.
+    void set_reservations(std::vector<gpu::Reservation> reservations);
+    // The reservation that keeps this device from that user: the first from now on.
+    struct ReservedFor {
+        gpu::ReservationId reservation{};
+        Timestamp begin{};
+        Timestamp end{};
+    };
+    std::optional<ReservedFor> kept_from(const DeviceUuid& device, UserId user) const;
+    // When a lease is over at the latest, as far as anybody said.
+    std::optional<Timestamp> end_of(LeaseId lease) const;
+    // This lease is taken back for somebody with a better claim, and its server ends then (gpu.preemption).
+    std::optional<std::chrono::steady_clock::time_point> preempted(LeaseId lease) const;
+    bool preempts() const { return !preempted_.empty(); }
+    // Devices that are free, and promised to those who wait or to reservations: the allocator façade, whose
+    // callers have no place in the queue, leaves them alone. None when nobody has a claim.
+    std::vector<DeviceUuid> promised(gpu::Duration for_so_long);
+    // What leases and devices have told since the last decision, for a question about the present.
+    void bring_up_to_date() { catch_up(); }
 
     // Follows leases, devices and time for ever.
     awaitable<> run();
@@ -114,14 +140,19 @@ private:
     static gpu::SchedulerOptions scheduler_options(const config::Options& options);
     static std::vector<gpu::QuotaRule> quota_rules(const config::Options& options);
     static Ask ask_of(const store::QueueEntryRow& row);
+    static const store::QueueEntryRow& row_of(const Waiter& waiter);
     gpu::Asker asker_of(UserId user) const;
     gpu::QueueRequest request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const;
     // How long a server of theirs may run, renewed as often as may be; and how long its lease is at first.
     std::optional<seconds> length_of(UserId user, const std::string& profile) const;
     std::optional<seconds> asked_length_of(UserId user, const std::string& profile) const;
     gpu::Holding holding_of(const store::LeaseRow& row) const;
-    std::vector<gpu::ScheduledDevice> scheduled_devices() const;
+    std::vector<gpu::ScheduledDevice> scheduled_devices();
     void catch_up();
+    bool has_reserved(const gpu::QueueRequest& request) const;
+    void follow_reservations();
+    void preempt(const gpu::ReclaimAction& reclaim);
+    void revoke_preemptions();
     void take_news(LeaseId lease);
     void apply(const gpu::Event& event);
     void carry_out(const gpu::Action& action);
@@ -131,12 +162,18 @@ private:
 
     Context& context_;
     gpu::Scheduler scheduler_;
+    GpuLoads loads_;
     std::unordered_map<std::int64_t, std::shared_ptr<Waiter>> by_server_;
     std::unordered_map<std::int64_t, std::shared_ptr<Waiter>> by_entry_;
     std::set<LeaseId> news_;  // leases that changed since the last catch_up()
     bool devices_news_ = true;
     std::set<LeaseId> confirming_;  // booked for a grant, and not durable yet
     std::set<LeaseId> wanted_;      // idle ones that somebody is to get
+    struct Preemption {
+        gpu::EntryId entry{};  // for whom
+        std::chrono::steady_clock::time_point stops{};
+    };
+    std::map<LeaseId, Preemption> preempted_;
     std::vector<std::pair<std::chrono::steady_clock::time_point, gpu::EntryId>> put_back_;
     Notifier changed_;
     mutable std::optional<std::pair<std::chrono::steady_clock::time_point, std::vector<gpu::Estimate>>>

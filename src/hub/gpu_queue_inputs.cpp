@@ -1,4 +1,5 @@
 // What the queue tells the scheduler: options, requests, leases and devices in its words.
+#include "gpu/pools.hpp"
 #include "hub/culling.hpp"
 #include "hub/gpu_queue.hpp"
 #include "hub/servers.hpp"
@@ -10,6 +11,19 @@ namespace berth::hub {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+// Whoever has reserved what they ask for comes before all that have not.
+constexpr std::int64_t kReservedClass = 1'000'000;
+
+// The configuration's names are keys, with '_'.
+gpu::Policy policy_of(std::string key) {
+    std::replace(key.begin(), key.end(), '_', '-');
+    return gpu::policy_named(key).value_or(gpu::Policy::least_allocated);
+}
+
+}  // namespace
+
 gpu::SchedulerOptions GpuQueue::scheduler_options(const config::Options& options) {
     gpu::SchedulerOptions made;
     made.default_length.reset();
@@ -18,6 +32,14 @@ gpu::SchedulerOptions GpuQueue::scheduler_options(const config::Options& options
     made.start_limit = 24h * 365;  // a start has its own deadlines, and ends in the reaper
     made.external_limit = std::numeric_limits<std::uint32_t>::max();  // avoided by the policy, not forbidden
     made.fair_share.half_life = options.gpu.queue.half_life;
+    made.policy = policy_of(options.gpu.policy);
+    for (const auto& pool : options.gpu.pools)
+        made.policy_of_pool[pool.name] = policy_of(pool.policy);
+    const auto& preemption = options.gpu.preemption;
+    made.preemption.enabled = preemption.enabled;
+    made.preemption.min_runtime = preemption.min_runtime;
+    made.preemption.hysteresis = preemption.hysteresis_percent / 100.0;
+    made.preemption.grace = preemption.grace;
     return made;
 }
 
@@ -32,6 +54,7 @@ std::vector<gpu::QuotaRule> GpuQueue::quota_rules(const config::Options& options
         rule.window = each.window;
         rule.entries = each.waiting;
         rule.model = each.model;
+        rule.pool = each.pool;
         rules.push_back(std::move(rule));
     }
     return rules;
@@ -41,9 +64,11 @@ json::object stored_request(const GpuQueue::Ask& ask) {
     json::object request;
     request["gpus"] = ask.wish.count;
     request["exclusive"] = ask.wish.sharing == gpu::Sharing::exclusive;
+    request["pool"] = ask.wish.pool;
     request["model"] = ask.wish.model;
     request["min_memory"] = ask.wish.min_memory.count;
     request["profile"] = ask.profile;
+    request["preemptible"] = ask.preemptible;
     return request;
 }
 
@@ -57,10 +82,13 @@ GpuQueue::Ask GpuQueue::ask_of(const store::QueueEntryRow& row) {
         const auto* exclusive = request->if_contains("exclusive");
         const bool shared = exclusive != nullptr && exclusive->is_bool() && !exclusive->get_bool();
         ask.wish.sharing = shared ? gpu::Sharing::shared : gpu::Sharing::exclusive;
+        ask.wish.pool = string_at(*request, "pool").value_or("");
         ask.wish.model = string_at(*request, "model").value_or("");
         ask.wish.min_memory.count =
             static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*request, "min_memory").value_or(0)));
         ask.profile = string_at(*request, "profile").value_or("");
+        const auto* preemptible = request->if_contains("preemptible");
+        ask.preemptible = preemptible != nullptr && preemptible->is_bool() && preemptible->get_bool();
     }
     return ask;
 }
@@ -101,7 +129,9 @@ gpu::QueueRequest GpuQueue::request_of(const Ask& ask, gpu::EntryId id, Timestam
     request.length = asked_length_of(ask.user, ask.profile);
     request.enqueued = enqueued;
     request.profile = ask.profile;
+    request.preemptible = ask.preemptible;
     request.wait = true;  // the hub refuses by itself
+    if (has_reserved(request)) request.priority += kReservedClass;
     return request;
 }
 
@@ -119,6 +149,11 @@ gpu::Holding GpuQueue::holding_of(const store::LeaseRow& row) const {
     const auto server = row.server ? context_.servers.find(*row.server) : nullptr;
     if (!server) return lease;
     lease.profile = server->row.profile;
+    for (const auto& profile : context_.options.profiles) {
+        if (profile.name != lease.profile) continue;
+        lease.priority = profile.priority;
+        lease.preemptible = profile.preemptible;
+    }
     if (const auto length = length_of(*row.user, lease.profile)) {
         const auto end = row.created + *length;
         lease.deadline = std::min(end, lease.deadline.value_or(end));
@@ -126,11 +161,23 @@ gpu::Holding GpuQueue::holding_of(const store::LeaseRow& row) const {
     return lease;
 }
 
-std::vector<gpu::ScheduledDevice> GpuQueue::scheduled_devices() const {
+std::vector<DeviceUuid> GpuQueue::matching(const gpu::Wish& wish) const {
+    const auto& state = scheduler_.state();
+    const auto shape = state.shape_of(wish);
+    std::vector<DeviceUuid> devices;
+    for (std::size_t at = 0; at < state.devices.size(); ++at) {
+        if (shape->matching.test(at)) devices.push_back(state.devices[at].uuid);
+    }
+    return devices;
+}
+
+std::vector<gpu::ScheduledDevice> GpuQueue::scheduled_devices() {
+    const auto now = std::chrono::steady_clock::now();
     std::vector<gpu::ScheduledDevice> devices;
     for (const auto& status : context_.inventory.devices()) {
         gpu::ScheduledDevice device;
         device.uuid = status.row.uuid;
+        device.pool = gpu::pool_of(context_.options.gpu, status.row);
         device.model = status.row.name;
         device.memory.count = status.row.memory_bytes;
         device.capacity = static_cast<std::uint32_t>(status.row.capacity);
@@ -141,7 +188,13 @@ std::vector<gpu::ScheduledDevice> GpuQueue::scheduled_devices() const {
             device.unavailable =
                 status.health_detail.empty() ? std::string(name_of(status.health)) : status.health_detail;
         device.by_name_only = status.facade_only;
-        if (status.reading) device.load_percent = status.reading->utilisation_percent.value_or(0);
+        if (const auto& reading = status.reading) {
+            const auto load = reading->utilisation_percent.value_or(0);
+            device.load_percent = loads_.see(device.uuid, load, now);
+            if (reading->memory_bytes > 0)
+                device.memory_percent =
+                    static_cast<std::uint32_t>(100 * reading->used_bytes.value_or(0) / reading->memory_bytes);
+        }
         devices.push_back(std::move(device));
     }
     for (const auto& use : context_.inventory.external()) {

@@ -236,5 +236,85 @@ TEST_F(GpuQueueTest, TheLongerSomebodyWaitsTheSoonerAnIdleGpuGoes) {
     EXPECT_TRUE(*hub->wait_started(kBob));
 }
 
+config::GpuPool pool_of(std::string name, std::vector<std::string> devices, std::string policy) {
+    config::GpuPool pool;
+    pool.name = std::move(name);
+    pool.devices = std::move(devices);
+    pool.policy = std::move(policy);
+    return pool;
+}
+
+config::Profile profile_of(std::string name, std::string pool) {
+    config::Profile profile;
+    profile.name = std::move(name);
+    profile.gpus = 1;
+    profile.max_gpus = 4;
+    profile.gpu_pool = std::move(pool);
+    return profile;
+}
+
+TEST_F(GpuQueueTest, AStartGetsDevicesOfItsPoolOnly) {
+    options = options_with_gpus({"GPU-a", "GPU-b"});
+    options.gpu.pools = {pool_of("big", {"GPU-a"}, "pack")};
+    options.profiles = {profile_of("small", ""), profile_of("large", "big")};
+    open();
+    ASSERT_TRUE(hub->begin(kAnn, json::object{{"profile", "large"}}));
+    ASSERT_TRUE(hub->begin(kBob, json::object{{"profile", "small"}}));
+    EXPECT_EQ(hub->servers->find(kAnn)->devices, std::vector{DeviceUuid("GPU-a")});
+    EXPECT_EQ(hub->servers->find(kBob)->devices, std::vector{DeviceUuid("GPU-b")});
+    ASSERT_TRUE(*hub->wait_started(kBob));
+    stop(kBob);
+    const auto refused = hub->begin(kEve, json::object{{"profile", "large"}, {"wait", false}});
+    ASSERT_FALSE(refused) << "a free device of another pool is none of this one";
+    EXPECT_NE(refused.error().message.find("ann"), std::string::npos) << refused.error().message;
+    ASSERT_TRUE(hub->begin(kEve, json::object{{"profile", "large"}}));
+    EXPECT_EQ(position(kEve), 1U);
+    hub->close();
+    open();
+    EXPECT_EQ(position(kEve), 1U) << "the pool outlives the hub";
+    const auto ask = hub->start->gpu_request(kEve, json::object{{"profile", "large"}});
+    const auto why = hub->gpus->why(*ask);
+    ASSERT_EQ(why.devices.size(), 2U);
+    EXPECT_EQ(why.devices[1].text, "is of the default pool");
+}
+
+TEST_F(GpuQueueTest, EachPoolHasItsPolicy) {
+    options = options_with_gpus({"GPU-a", "GPU-b", "GPU-c", "GPU-d"});
+    options.gpu.oversubscription = 2;
+    options.gpu.policy = "round_robin";
+    options.gpu.pools = {pool_of("full", {"GPU-c", "GPU-d"}, "pack")};
+    options.profiles = {profile_of("one", ""), profile_of("packed", "full")};
+    open();
+    const ServerKey second{kAnn.user, ServerName("two")};
+    ASSERT_TRUE(hub->begin(kAnn, json::object{{"profile", "packed"}}));
+    ASSERT_TRUE(hub->begin(second, json::object{{"profile", "packed"}}));
+    EXPECT_EQ(hub->servers->find(second)->devices, hub->servers->find(kAnn)->devices) << "it was not packed";
+    ASSERT_TRUE(hub->begin(kBob, json::object{{"profile", "one"}}));
+    ASSERT_TRUE(*hub->wait_started(kBob));
+    stop(kBob);
+    ASSERT_TRUE(hub->begin(kEve, json::object{{"profile", "one"}}));
+    EXPECT_EQ(hub->servers->find(kEve)->devices, std::vector{DeviceUuid("GPU-b")}) << "it is not its turn";
+}
+
+TEST_F(GpuQueueTest, AQuotaOfAPoolCountsThatPoolOnly) {
+    options = options_with_gpus({"GPU-a", "GPU-b", "GPU-c"});
+    options.gpu.pools = {pool_of("big", {"GPU-a", "GPU-b"}, "pack")};
+    options.profiles = {profile_of("small", ""), profile_of("large", "big")};
+    config::GpuQuota quota;
+    quota.user = "*";
+    quota.pool = "big";
+    quota.gpus = 1;
+    options.gpu.quotas = {quota};
+    open();
+    const ServerKey second{kAnn.user, ServerName("two")}, third{kAnn.user, ServerName("three")};
+    ASSERT_TRUE(hub->begin(kAnn, json::object{{"profile", "large"}}));
+    ASSERT_TRUE(hub->begin(second, json::object{{"profile", "small"}}));
+    EXPECT_FALSE(hub->servers->find(second)->devices.empty()) << "it is none of the pool's";
+    ASSERT_TRUE(hub->begin(third, json::object{{"profile", "large"}}));
+    const auto standing = hub->gpus->standing_of(hub->servers->find(third)->row.id);
+    ASSERT_TRUE(standing);
+    EXPECT_NE(standing->estimate.quota.find("pool[big]"), std::string::npos) << standing->estimate.quota;
+}
+
 }  // namespace
 }  // namespace berth::hub

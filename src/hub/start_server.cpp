@@ -212,8 +212,10 @@ GpuQueue::Ask StartServer::ask_for(const store::ServerRow& row, const ResolvedSt
     ask.priority = resolved.profile.priority;
     ask.wish.count = resolved.gpus;
     ask.wish.sharing = resolved.sharing;
+    ask.wish.pool = resolved.profile.gpu_pool;
     ask.wish.model = resolved.profile.gpu_model;
     ask.wish.min_memory = resolved.profile.gpu_memory.value_or(Bytes{});
+    ask.preemptible = resolved.profile.preemptible;
     ask.wait = resolved.wait;
     return ask;
 }
@@ -244,7 +246,9 @@ Result<gpu::Leases::Granted> StartServer::book(const store::ServerRow& row, GpuQ
 
 // Who holds the devices that are in the way, where that is the reason.
 Error StartServer::refusal(const store::ServerRow& row, const ResolvedStart& resolved, Error otherwise) {
-    const gpu::DeviceRequest devices{resolved.gpus, resolved.sharing};
+    const gpu::DeviceRequest devices{
+        resolved.gpus, resolved.sharing, gpus_.matching(ask_for(row, resolved).wish)};
+    if (devices.among.empty()) return otherwise;
     const auto id = context_.ids.next<LeaseId>();
     const auto tried = context_.leases.reserve(id, row.user, row.id, row.generation, devices, now_utc());
     return tried ? otherwise : tried.error();

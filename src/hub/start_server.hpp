@@ -56,6 +56,8 @@ public:
     const StartLine& line() const { return line_; }
     // Who waits for devices; a start enters the line only with them.
     const GpuQueue& gpu_queue() const { return gpus_; }
+    // What nobody without a place in the queue may be given for so long (GpuQueue::promised).
+    std::vector<DeviceUuid> promised_gpus(seconds for_so_long) { return gpus_.promised(for_so_long); }
     // What the person asks for with these options, for a question about it. Errors as begin().
     Result<GpuQueue::Ask> gpu_request(const ServerKey& key, const json::value& user_options) const;
 

@@ -5,7 +5,9 @@
 
 #include "base/random.hpp"
 #include "http/server.hpp"
+#include "hub/drains.hpp"
 #include "hub/reconcile.hpp"
+#include "hub/reservations.hpp"
 #include "hub/start_server.hpp"
 #include "hub/stop_server.hpp"
 #include "spawn/doubles.hpp"
@@ -96,6 +98,11 @@ struct TestHub {
         reaper.emplace(*context);
         gpus.emplace(*context);
         gpus->restore(snapshot.queue, {});
+        reservations.emplace(*context, *gpus);
+        drains.emplace(*context);
+        context->drains = &*drains;
+        ASSERT_TRUE(drains->restore());
+        ASSERT_TRUE(run(reservations->restore()));
         start.emplace(*context, *reaper, *gpus);
         stop.emplace(*context, *reaper);
         reconcile.emplace(*context, *start, *reaper);
@@ -173,6 +180,8 @@ struct TestHub {
     std::optional<Context> context;
     std::optional<Reaper> reaper;
     std::optional<GpuQueue> gpus;
+    std::optional<Reservations> reservations;
+    std::optional<Drains> drains;
     std::optional<StartServer> start;
     std::optional<StopServer> stop;
     std::optional<Reconcile> reconcile;
