@@ -49,7 +49,20 @@ awaitable<Result<http::Response>> post_allocator_gpus(Dependencies& hub, Call& c
 }
 
 awaitable<Result<http::Response>> post_allocator_request(Dependencies& hub, Call& call) {
-    auto granted = hub.facade.request(call.now);
+    static constexpr std::string_view kKeys[] = {"seconds"};
+    std::optional<std::chrono::seconds> length;
+    if (const auto sent = parse_json(call.request.body); sent && sent->is_object()) {
+        BERTH_CO_TRY(const auto body, object_body(call.request));
+        BERTH_CO_CHECK(only_keys(body, kKeys));
+        BERTH_CO_TRY(const auto seconds, integer_member(body, "seconds"));
+        if (seconds && (*seconds < 1 || *seconds > hub.facade.time_to_live().count()))
+            co_return bad_request(
+                "'seconds' must be from 1 to " + std::to_string(hub.facade.time_to_live().count()) +
+                " (gpu.facade_lease)");
+        if (seconds) length = std::chrono::seconds(*seconds);
+    }
+    const auto promised = hub.start.promised_gpus(length.value_or(hub.facade.time_to_live()));
+    auto granted = hub.facade.request(call.now, promised, length);
     if (!granted) {
         const Error error = granted.error();
         // The seed's callers know one error; nothing to do with a limit on requests.

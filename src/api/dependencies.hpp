@@ -11,9 +11,11 @@
 #include "gpu/leases.hpp"
 #include "hub/activity.hpp"
 #include "hub/cull.hpp"
+#include "hub/drains.hpp"
 #include "hub/edge_cache.hpp"
 #include "hub/gpu_board.hpp"
 #include "hub/notify.hpp"
+#include "hub/reservations.hpp"
 #include "hub/routes.hpp"
 #include "hub/server_records.hpp"
 #include "hub/servers.hpp"
@@ -58,6 +60,9 @@ struct Dependencies {
     gpu::AllocatorFacade& facade;
     spawn::Spawner& spawner;
     hub::GpuBoard& board;
+    hub::Reservations& reservations;
+    hub::Drains& drains;
+    const std::string& instance;  // names this hub in addresses that outlive it
     gate::LocalAdministrators local_administrators;
     std::function<void(ShutdownWish)> shut_down;  // asks app/ to end the process; returns at once
     hub::Notices* notices = nullptr;              // none in tests of other things

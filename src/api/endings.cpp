@@ -28,6 +28,12 @@ awaitable<Result<http::Response>> get_ending(Dependencies& hub, Call& call) {
         body += "null";
     body += ",\"hint\":";
     append_json(body, server->hint);
+    body += ",\"notice\":";
+    const auto notice = hub::gpu_notice(*server, hub.inventory, &hub.drains);
+    if (notice.empty())
+        body += "null";
+    else
+        append_json(body, notice);
     body += ",\"ask_again_seconds\":" + std::to_string(pause_of(hub.culler.policy_of(*server))) + "}";
     co_return json_text(200, std::move(body));
 }

@@ -94,6 +94,7 @@ unsigned status_for(hub::HubErrc reason) {
     switch (reason) {
         case hub::HubErrc::no_such_user:
         case hub::HubErrc::no_such_server:
+        case hub::HubErrc::no_such_reservation:
             return 404;
         case hub::HubErrc::server_exists:
         case hub::HubErrc::no_end_near:

@@ -6,6 +6,8 @@
 #include "api/handlers.hpp"
 #include "api/models.hpp"
 #include "base/text.hpp"
+#include "gpu/pools.hpp"
+#include "store/queries.hpp"
 
 #include <algorithm>
 
@@ -36,15 +38,21 @@ json::object standing_model(
     return model;
 }
 
-json::object device_answer(const Dependencies& hub, const gpu::DeviceAnswer& answer) {
+json::object device_answer(
+    Dependencies& hub, const Call& call, const gpu::DeviceAnswer& answer, UserId asker) {
     const auto* device = hub.inventory.find(answer.device);
     json::object model;
     model["uuid"] = answer.device.value;
     model["name"] = device != nullptr ? json::value(device->row.name) : json::value(nullptr);
+    model["pool"] =
+        device != nullptr ? json::value(gpu::pool_of(hub.options.gpu, device->row)) : json::value(nullptr);
     model["excluded_by"] = answer.exclusion == gpu::Exclusion::none
                                ? json::value(nullptr)
                                : json::value(std::string(gpu::name_of(answer.exclusion)));
-    model["text"] = answer.text;
+    const auto reserved = answer.exclusion == gpu::Exclusion::reserved
+                              ? reserved_text(hub, call, answer.device, asker)
+                              : std::string();
+    model["text"] = reserved.empty() ? answer.text : reserved;
     model["free_at"] = or_null(answer.free_at);
     return model;
 }
@@ -107,7 +115,7 @@ awaitable<Result<http::Response>> post_gpu_simulate(Dependencies& hub, Call& cal
     answer["refusal"] = why.refusal.empty() ? json::value(nullptr) : json::value(why.refusal);
     json::array devices;
     for (const auto& device : why.devices)
-        devices.emplace_back(device_answer(hub, device));
+        devices.emplace_back(device_answer(hub, call, device, ask.user));
     answer["devices"] = std::move(devices);
     json::array helps;
     for (const auto& sentence : why.helps)

@@ -6,6 +6,7 @@
 #include "api/handlers.hpp"
 #include "base/text.hpp"
 #include "gpu/device_rows.hpp"
+#include "gpu/pools.hpp"
 #include "store/queries.hpp"
 
 #include <algorithm>
@@ -19,6 +20,18 @@ std::optional<Timestamp> end_of(const Dependencies& hub, const store::LeaseRow& 
     const auto& holdings = hub.start.gpu_queue().scheduler().state().holdings;
     const auto known = holdings.find(lease.id);
     return known == holdings.end() ? std::nullopt : known->second.deadline;
+}
+
+// Of a lease of several devices one sick member is enough (gpu.md E.8).
+std::string sickness_of(const Dependencies& hub, const store::LeaseRow& lease) {
+    for (const auto& uuid : lease.devices) {
+        const auto* device = hub.inventory.find(uuid);
+        if (device == nullptr || device->health == gpu::Health::healthy) continue;
+        std::string text = uuid.value;
+        text.append(" is ").append(gpu::name_of(device->health));
+        return device->health_detail.empty() ? text : text.append(": ").append(device->health_detail);
+    }
+    return {};
 }
 
 // Others' names as far as the pool's privacy goes; one's own leases always show.
@@ -40,6 +53,9 @@ json::object lease_model(
     model["since"] = format_rfc3339(lease.created);
     model["own"] = own;
     model["until"] = or_null(end_of(hub, lease));
+    const auto sick = sickness_of(hub, lease);
+    model["sick"] = !sick.empty();
+    model["sick_reason"] = sick.empty() ? json::value(nullptr) : json::value(sick);
     return model;
 }
 
@@ -70,11 +86,16 @@ json::object device_model(
     model["power_watts"] = reading && reading->power_milliwatts
                                ? json::value(*reading->power_milliwatts / 1000.0)
                                : json::value(nullptr);
+    model["pool"] = gpu::pool_of(hub.options.gpu, device.row);
     model["capacity"] = device.row.capacity;
     model["leases_count"] = held;
     model["free"] = room;
     model["cordoned"] = device.row.cordoned;
     model["eligible"] = device.eligible();
+    const auto* drain = hub.drains.find(device.row.uuid);
+    model["drain"] = nullptr;
+    if (drain != nullptr)
+        model["drain"] = json::object{{"reason", drain->reason}, {"deadline", or_null(drain->deadline)}};
     model["health"] = gpu::name_of(device.health);
     model["health_detail"] = device.health_detail;
     json::array leases;
@@ -132,6 +153,9 @@ awaitable<Result<http::Response>> put_cordon(Dependencies& hub, Call& call) {
     return set_cordoned(hub, call, true);
 }
 awaitable<Result<http::Response>> delete_cordon(Dependencies& hub, Call& call) {
+    // A drain ends with it.
+    const DeviceUuid uuid(call.arguments.at(0));
+    if (hub.drains.find(uuid) != nullptr) return delete_drain(hub, call);
     return set_cordoned(hub, call, false);
 }
 

@@ -92,6 +92,13 @@ BERTH_HANDLER(get_gpus);
 BERTH_HANDLER(put_cordon);
 BERTH_HANDLER(delete_cordon);
 BERTH_HANDLER(delete_lease);
+// gpu_reservations.cpp
+BERTH_HANDLER(get_reservations);
+BERTH_HANDLER(get_reservations_calendar);
+BERTH_HANDLER(post_reservation);
+BERTH_HANDLER(delete_reservation);
+BERTH_HANDLER(post_drain);
+BERTH_HANDLER(delete_drain);
 // profiles.cpp
 BERTH_HANDLER(get_profiles);
 // allocator.cpp

@@ -1,6 +1,7 @@
 #include "api/hub_api.hpp"
 
 #include "api/error_response.hpp"
+#include "api/idempotency.hpp"
 #include "api/pages.hpp"
 #include "api/router.hpp"
 #include "api/table.hpp"
@@ -70,6 +71,30 @@ bool is_html(const http::Response& response) {
     return response.headers.find("Content-Type").value_or("").starts_with("text/html");
 }
 
+struct OnceKey {
+    std::string scope;
+    std::string key;
+};
+
+// Whatever ends the request, its key is settled: by the answer, or as if it had never been used.
+class OnceGuard {
+public:
+    OnceGuard(IdempotencyKeys& keys, const std::optional<OnceKey>& key) : keys_(keys), key_(key) {}
+    OnceGuard(const OnceGuard&) = delete;
+    ~OnceGuard() {
+        if (key_ && !answered_) keys_.done(key_->scope, key_->key, http::Response::empty(500));
+    }
+    void answered(const http::Response& response) {
+        answered_ = true;
+        if (key_) keys_.done(key_->scope, key_->key, response);
+    }
+
+private:
+    IdempotencyKeys& keys_;
+    const std::optional<OnceKey>& key_;
+    bool answered_ = false;
+};
+
 }  // namespace
 
 struct HubApi::Impl {
@@ -87,6 +112,8 @@ struct HubApi::Impl {
 
     gate::Visit identify(Listener listener, const Call& call, gate::Surface surface) const;
     bool within_rate(const Row& row, Listener listener, const Call& call);
+    std::optional<OnceKey> once_key(const Row& row, const Call& call) const;
+    std::optional<http::Response> repeated(const Row& row, const Call& call, const OnceKey& key);
     http::Response without_row(const Router::Found& found, Listener listener, Call& call) const;
     Result<std::optional<access::Permit>> permit_for(const Row& row, const Call& call) const;
     http::Response refuse(const Row& row, const Call& call, const Error& error) const;
@@ -101,6 +128,7 @@ struct HubApi::Impl {
     Router router;
     gate::RateLimit accounts;
     gate::RateLimit addresses;
+    IdempotencyKeys once;
     std::map<std::pair<const Row*, unsigned>, obs::Histogram*> durations;
 };
 
@@ -187,9 +215,41 @@ awaitable<http::Response> HubApi::Impl::answer(Impl* self, const Row& row, Liste
     auto permit = self->permit_for(row, call);
     if (!permit) co_return self->refuse(row, call, permit.error());
     call.permit = std::move(*permit);
+    const auto once = self->once_key(row, call);
+    if (once) {
+        if (auto repeated = self->repeated(row, call, *once)) co_return std::move(*repeated);
+    }
+    OnceGuard guard(self->once, once);
     auto result = co_await row.handler(self->hub, call);
     if (!result) co_return self->refuse(row, call, result.error());
+    guard.answered(*result);
     co_return std::move(*result);
+}
+
+// Of a POST of Berth's own that carries an Idempotency-Key: whose, for what, and the key.
+std::optional<OnceKey> HubApi::Impl::once_key(const Row& row, const Call& call) const {
+    const bool takes_keys = row.method == http::Method::post && row.pattern.starts_with("api/berth/");
+    const auto key = takes_keys ? call.request.headers.find("Idempotency-Key") : std::nullopt;
+    if (!key || key->empty() || key->size() > 255) return std::nullopt;
+    std::string scope = call.who().audit_name();
+    scope.append(" ").append(call.request.path());
+    return OnceKey{std::move(scope), std::string(*key)};
+}
+
+std::optional<http::Response> HubApi::Impl::repeated(const Row& row, const Call& call, const OnceKey& key) {
+    switch (once.begin(key.scope, key.key, call.request.body, IdempotencyKeys::Clock::now())) {
+        case IdempotencyKeys::State::fresh:
+            return std::nullopt;
+        case IdempotencyKeys::State::repeated:
+            return once.found(key.scope, key.key);
+        case IdempotencyKeys::State::under_way:
+            return refuse(
+                row, call, {ApiErrc::conflict, "The same request, with this Idempotency-Key, is under way."});
+        case IdempotencyKeys::State::other:
+            return refuse(
+                row, call, {ApiErrc::unprocessable, "This Idempotency-Key was used for another request."});
+    }
+    return std::nullopt;
 }
 
 awaitable<http::Response> HubApi::Impl::serve(Impl* self, Listener listener, http::Request request) {

@@ -47,6 +47,9 @@ private:
     Right name_, all_, groups_, activity_, roles_, servers_, server_state_, auth_state_;
 };
 
+// "reserved for group ml until …" of a device that is kept for others than the asker; "" when it is not.
+std::string reserved_text(Dependencies& hub, const Call& call, const DeviceUuid& device, UserId asker);
+
 // {"at", "because", "seconds_left", "extensions_left", "extension_seconds"}: what is told of a near end.
 void append_ending(std::string& out, const hub::Ending& ending);
 json::object token_model(const Dependencies& hub, const identity::Token& token);

@@ -2,6 +2,7 @@
 #include "api/error_response.hpp"
 #include "api/handlers.hpp"
 #include "api/models.hpp"
+#include "gpu/pools.hpp"
 
 #include <algorithm>
 
@@ -14,25 +15,38 @@ struct Free {
 };
 
 Free free_now(const Dependencies& hub, const config::Profile& profile) {
-    const auto& ledger = hub.leases.ledger();
+    gpu::Wish wish;
+    wish.sharing = hub.leases.sharing(profile.gpu_exclusive);
+    wish.pool = profile.gpu_pool;
+    wish.model = profile.gpu_model;
+    wish.min_memory = profile.gpu_memory.value_or(Bytes{});
     Free free;
-    free.devices = ledger.free_devices(hub.leases.sharing(profile.gpu_exclusive));
-    for (const auto& view : ledger.devices())
-        free.total += view.device.eligible ? 1U : 0U;
+    for (const auto& uuid : hub.start.gpu_queue().matching(wish)) {
+        const auto view = hub.leases.ledger().find(uuid);
+        if (!view || !view->device.eligible) continue;
+        ++free.total;
+        const bool alone = wish.sharing == gpu::Sharing::exclusive;
+        const bool room =
+            alone ? view->leases == 0 : !view->exclusively_held && view->leases < view->device.capacity;
+        free.devices += room ? 1U : 0U;
+    }
     return free;
 }
 
 json::value reason_for(const config::Profile& profile, const Free& free) {
     if (profile.gpus <= free.devices) return nullptr;
+    std::string of;
+    if (!profile.gpu_pool.empty()) of.append(" of ").append(gpu::pool_in_words(profile.gpu_pool));
     if (profile.gpus > free.total) {
         return json::value(
-            "There are " + std::to_string(free.total) + " GPUs; this needs " + std::to_string(profile.gpus) +
-            ".");
+            "There are " + std::to_string(free.total) + " GPUs" + of + "; this needs " +
+            std::to_string(profile.gpus) + ".");
     }
-    if (free.devices == 0) return json::value("All " + std::to_string(free.total) + " GPUs are in use.");
+    if (free.devices == 0)
+        return json::value("All " + std::to_string(free.total) + " GPUs" + of + " are in use.");
     return json::value(
-        "Only " + std::to_string(free.devices) + " of " + std::to_string(free.total) +
-        " GPUs are free; this needs " + std::to_string(profile.gpus) + ".");
+        "Only " + std::to_string(free.devices) + " of " + std::to_string(free.total) + " GPUs" + of +
+        " are free; this needs " + std::to_string(profile.gpus) + ".");
 }
 
 // When it would start for them, if it had to wait; null when it starts at once, or never.
@@ -62,6 +76,7 @@ json::object profile_model(
     model["image"] = profile.image;
     model["gpus"] = profile.gpus;
     model["max_gpus"] = profile.max_gpus;
+    model["gpu_pool"] = profile.gpu_pool;
     model["cpus"] = profile.cpus ? json::value(*profile.cpus) : json::value(nullptr);
     model["memory_bytes"] = profile.memory ? json::value(profile.memory->count) : json::value(nullptr);
     model["allowed"] = allowed;

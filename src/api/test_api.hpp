@@ -98,6 +98,9 @@ struct TestApi : hub::test::TestHub {
             *facade,
             *spawner,
             *board,
+            *reservations,
+            *drains,
+            context->instance,
             gate::LocalAdministrators{},
             [this](ShutdownWish) { ++shut_downs; }});
         api.emplace(*dependencies);

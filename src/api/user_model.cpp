@@ -132,6 +132,8 @@ void append_berth(std::string& out, const Dependencies& hub, const hub::Server& 
         lease.end();
     }
     if (server.ending) append_ending(berth.key("ending"), *server.ending);
+    if (const auto notice = hub::gpu_notice(server, hub.inventory, &hub.drains); !notice.empty())
+        berth.text("notice", notice);
     if (const auto position = hub.start.position_of(server)) {
         berth.number("position", static_cast<std::int64_t>(*position));
         berth.number("waiting", static_cast<std::int64_t>(hub.start.line().waiting()));

@@ -126,6 +126,7 @@ awaitable<> HubProcess::Rooms::housekeeping() {
         }
         if (inventory->expire_suspicions(now_utc())) leases->sync(*inventory);
         co_await write_devices();
+        co_await reservations->tidy();
         if (clock.steady_for(kClockGrace, hub::since_boot())) co_await end_facade_leases();
         if (std::chrono::steady_clock::now() >= next_purge) {
             auto purged = co_await directory->purge_expired(now_utc());

@@ -153,6 +153,9 @@ void HubProcess::Rooms::build_use_cases() {
     reaper.emplace(*context);
     gpus.emplace(*context);
     board.emplace(*context, *gpus);
+    reservations.emplace(*context, *gpus);
+    drains.emplace(*context);
+    context->drains = &*drains;
     start.emplace(*context, *reaper, *gpus);
     stop.emplace(*context, *reaper);
     records.emplace(*context);
@@ -165,9 +168,10 @@ void HubProcess::Rooms::build_use_cases() {
         shutdown.request();
     };
     dependencies.emplace(api::Dependencies{
-        options, *store,  *ids,     pool,     *directory,     *sign_in,  *oauth,   *gate,   *servers,
-        *edge,   *start,  *stop,    *records, *users,         *activity, *culler,  *routes, *inventory,
-        *leases, *facade, *spawner, *board,   administrators, shut_down, &*notices});
+        options,           *store,         *ids,      pool,     *directory, *sign_in, *oauth,        *gate,
+        *servers,          *edge,          *start,    *stop,    *records,   *users,   *activity,     *culler,
+        *routes,           *inventory,     *leases,   *facade,  *spawner,   *board,   *reservations, *drains,
+        context->instance, administrators, shut_down, &*notices});
     api.emplace(*dependencies);
 }
 
@@ -180,6 +184,8 @@ awaitable<Result<void>> HubProcess::Rooms::restore_gpu_queue(const store::Snapsh
     };
     BERTH_CO_CHECK(co_await store->read(std::move(query)));
     gpus->restore(snapshot.queue, usage);
+    BERTH_CO_CHECK(drains->restore());
+    BERTH_CO_CHECK(co_await reservations->restore());
     co_return co_await board->history.restore();
 }
 

@@ -10,10 +10,12 @@
 #include "gpu/agent_client.hpp"
 #include "gpu/device_rows.hpp"
 #include "hub/cull.hpp"
+#include "hub/drains.hpp"
 #include "hub/edge_cache.hpp"
 #include "hub/gpu_board.hpp"
 #include "hub/notify.hpp"
 #include "hub/reconcile.hpp"
+#include "hub/reservations.hpp"
 
 #include <optional>
 
@@ -56,6 +58,8 @@ struct HubProcess::Rooms {
     std::optional<hub::Reaper> reaper;
     std::optional<hub::GpuQueue> gpus;
     std::optional<hub::GpuBoard> board;
+    std::optional<hub::Reservations> reservations;
+    std::optional<hub::Drains> drains;
     std::optional<hub::StartServer> start;
     std::optional<hub::StopServer> stop;
     std::optional<hub::ServerRecords> records;

@@ -24,6 +24,7 @@ void add_user_commands(CLI::App& app, AdminCommands& commands);
 void add_group_commands(CLI::App& app, AdminCommands& commands);
 void add_server_commands(CLI::App& app, AdminCommands& commands);
 void add_gpu_commands(CLI::App& app, AdminCommands& commands);
+void add_gpu_time_commands(CLI::App& group, AdminCommands& commands);  // of the group "gpu"
 void add_token_commands(CLI::App& app, AdminCommands& commands);
 void add_audit_command(CLI::App& app, AdminCommands& commands);
 

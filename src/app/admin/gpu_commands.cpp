@@ -13,6 +13,7 @@ struct Flags {
     std::string lease;
     std::string user;
     std::string profile;
+    std::int64_t gpus = 0;
     std::string by = "user";
     std::string from;
 };
@@ -34,6 +35,14 @@ std::string holders(const json::value& device) {
     return all;
 }
 
+// "yes", or "drain until …" while it is being emptied.
+std::string out_of_service(const json::value& device) {
+    const auto* drain = device.is_object() ? object_at(device.get_object(), "drain") : nullptr;
+    if (drain == nullptr) return is_true(device, "cordoned") ? "yes" : "";
+    const auto deadline = time_cell(*drain, "deadline");
+    return deadline.empty() ? "drain" : "drain until " + deadline;
+}
+
 Result<void> list_gpus(const HubClient& hub, const Flags&, bool as_json) {
     BERTH_TRY(const auto board, hub.get("/berth/gpus"));
     if (as_json) {
@@ -51,7 +60,7 @@ Result<void> list_gpus(const HubClient& hub, const Flags&, bool as_json) {
              bytes == 0 ? "" : std::to_string(bytes / (1024LL * 1024)) + " MiB",
              cell(device, "health"),
              cell(device, "free") + "/" + cell(device, "capacity"),
-             is_true(device, "cordoned") ? "yes" : "",
+             out_of_service(device),
              holders(device)});
     }
     table.print("The hub knows no GPU. berth doctor says why.");
@@ -124,6 +133,7 @@ Result<void> list_queue(const HubClient& hub, const Flags&, bool as_json) {
 Result<void> explain(const HubClient& hub, const Flags& flags, bool as_json) {
     json::object options;
     if (!flags.profile.empty()) options["profile"] = flags.profile;
+    if (flags.gpus > 0) options["gpus"] = flags.gpus;
     const json::object body{{"user", flags.user}, {"options", options}};
     BERTH_TRY(const auto answer, hub.send(http::Method::post, "/berth/gpu/simulate", body));
     if (as_json) {
@@ -186,10 +196,13 @@ void add_gpu_commands(CLI::App& app, AdminCommands& commands) {
     auto* group = add_group(app, "gpu", "Who holds which GPU; cordon a GPU; end a lease");
     add_command<Flags>(*group, "list", "List GPUs and who holds them", commands, flags, list_gpus);
     add_command<Flags>(*group, "queue", "Who waits for a GPU, and until when", commands, flags, list_queue);
-    auto* why = add_command<Flags>(
-        *group, "why", "What a start of this user would meet now, GPU by GPU", commands, flags, explain);
-    why->add_option("USER", flags->user)->required();
-    why->add_option("--profile", flags->profile, "The profile; their default when not given");
+    for (const auto* name : {"why", "simulate"}) {
+        auto* why = add_command<Flags>(
+            *group, name, "What a start of this user would meet now, GPU by GPU", commands, flags, explain);
+        why->add_option("USER", flags->user)->required();
+        why->add_option("--profile", flags->profile, "The profile; their default when not given");
+        why->add_option("--gpus", flags->gpus, "So many GPUs; those of the profile when not given");
+    }
     auto* used = add_command<Flags>(
         *group, "usage", "GPU-hours held and used in the last 30 days", commands, flags, usage);
     used->add_option(
@@ -210,6 +223,7 @@ void add_gpu_commands(CLI::App& app, AdminCommands& commands) {
         release)
         ->add_option("LEASE", flags->lease, "Its number, as berth gpu list shows it")
         ->required();
+    add_gpu_time_commands(*group, commands);
 }
 
 }  // namespace berth::app
