@@ -35,9 +35,9 @@ const hour = 60;
 const models = ["NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-40GB", "NVIDIA A100-SXM4-40GB"];
 const device = (at, more) => ({ uuid: devices[at], index: at, name: models[at], memory_bytes: (at < 2 ? 80 : 40) * 2 ** 30,
   used_memory_bytes: 6e8, utilization_percent: 0, temperature_celsius: 34, power_watts: 71, capacity: 1, leases_count: 0, free: 1,
-  cordoned: false, eligible: true, health: "healthy", health_detail: "", leases: [], external: [], ...more });
+  pool: at < 2 ? "big" : "", cordoned: false, drain: null, eligible: true, health: "healthy", health_detail: "", leases: [], external: [], ...more });
 const lease = (id, user, name, age, more = {}) => ({ id, user, server: name, state: "active", exclusive: true, since: minutes(age),
-  own: user === "ann", until: null, ...more });
+  sick: false, sick_reason: null, own: user === "ann", until: null, ...more });
 export const gpus = () => ({ simulated: false, stale: false, stale_since: null, oversubscription: 1, devices: [
   device(0, { used_memory_bytes: 61 * 2 ** 30, utilization_percent: 94, temperature_celsius: 67, power_watts: 612, leases_count: 1, free: 0,
     leases: [lease(1, "ann", "", 134, { until: minutes(-250) })] }),
@@ -100,6 +100,13 @@ function events(response) {
   const timer = setInterval(() => response.write('data: {"changed":["devices"]}\n\n'), 5000);
   response.on("close", () => clearInterval(timer));
 }
+
+const reservation = (id, own, gpus, from, hours, more) => ({ id, user: null, group: null, own, gpus, pool: "", model: "", devices: [],
+  begin: minutes(-60 * from), end: minutes(-60 * (from + hours)), running: from <= 0, note: "", ...more });
+const reservations = { reservations: [
+  reservation(1, false, 2, -30, 20, { user: "eve", pool: "big" }),
+  reservation(2, false, 2, -3, 26, { group: "vision", pool: "big", note: "Deadline of the workshop paper" }),
+  reservation(3, true, 1, 10, 8, { user: "ann", note: "Demo" })] };
 
 const queue = { enabled: true, waiting: [
   { position: 1, user: "eve", server: "", own: false, gpus: 1, since: minutes(12), latest_start: minutes(-240), likely_start: minutes(-35), held_back_by: null },
@@ -191,6 +198,11 @@ function listUsers(query) {
 export function answer(method, parts, query, body, response) {
   const [kind, who, what, which = ""] = parts;
   const user = users.get(who);
+  if (kind === "berth" && who === "gpu" && what === "reservations") {
+    if (method === "GET") return { status: 200, body: reservations };
+    if (method === "DELETE") return { status: 204 };
+    return { status: 403, body: { message: "It could not be kept: only 1 GPU would be free by its begin. In use by bob (lease 2, without an end). Reserve for later or fewer, or end those first." } };
+  }
   if (kind === "berth" && who === "gpu" && what === "events") return events(response);
   if (kind === "berth" && who === "gpu") return { status: 200, body: { history, queue: () => queue, usage: () => usage(query.get("by")) }[what]() };
   if (kind === "berth" && who === "gpus") return { status: 200, body: gpus() };

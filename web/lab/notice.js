@@ -9,9 +9,11 @@
   const KEEP = "berth:keep-running";
   const WHY = {
     idle: "nothing has been done in it for a while",
-    reclaim: "its GPU has not been used for a while, and somebody waits for one",
-    lease: "the time of its GPU is over then",
     max_age: "it has run for as long as it may",
+    reclaim: "its GPU has not been used for a while, and somebody waits for one",
+    preempted: "somebody with a better claim waits for its GPU",
+    drain: "its GPU goes out of service",
+    lease: "the time of its GPU is over then",
   };
 
   // ".../hub/api/berth/users/ann/servers/gpu/": names are escaped in baseUrl as they must be here.
@@ -38,7 +40,7 @@
 
   function sentence(ending) {
     const advice = ending.extensions_left > 0 ? "" : ` ${ending.no_extension ?? ""} Save your work.`;
-    return `This server stops in ${lasting(ending.seconds_left)}: ${WHY[ending.because] ?? WHY.max_age}.${advice}`;
+    return `This server stops in ${lasting(ending.seconds_left)}: ${WHY[ending.because] ?? "the hub ends it"}.${advice}`;
   }
 
   // People are told again 15 and 5 minutes before, also when they have closed what told them before.
@@ -50,6 +52,7 @@
     const say = (message, type, more) => app.commands.execute("apputils:notify", { message, type, options: more });
     let shown;   // the notification's id
     let stage = 0;
+    let told = "";  // what was said of its GPUs last
     let timer;
 
     async function show(ending) {
@@ -71,6 +74,11 @@
       if (!hint || localStorage.getItem("berth:hint") === `${url} ${hint}`) return;
       localStorage.setItem("berth:hint", `${url} ${hint}`);
       await say(hint, "info", { autoClose: false });
+    // About its GPUs, without an end that is near: said once.
+    async function tell(notice) {
+      if (notice === told) return;
+      told = notice;
+      if (notice !== "") await say(notice, "warning", { autoClose: false });
     }
     async function look() {
       clearTimeout(timer);
@@ -81,6 +89,7 @@
         if (answer.ending === null) stage = 0;
         await (answer.ending === null ? hide() : show(answer.ending));
         await advise(answer.hint);
+        await tell(answer.notice ?? "");
       } catch {
         // The hub restarts, or this sign-in is over: Lab says the latter itself.
       }

@@ -1,5 +1,5 @@
 // Calls of the hub's REST API with the cookie and its XSRF token (hub-protocol §6.4).
-import type { GpusModel, HistoryModel, NoticesModel, PageOf, ProfileModel, QueueModel, SessionModel, TokenModel, UsageKey, UsageModel, UserModel } from "./models";
+import type { GpusModel, HistoryModel, NoticesModel, PageOf, ProfileModel, QueueModel, ReservationModel, SessionModel, TokenModel, UsageKey, UsageModel, UserModel } from "./models";
 import { page, segment } from "./page";
 
 // A refusal, in the hub's own words.
@@ -107,6 +107,9 @@ export const api = {
   gpuQueue: () => call<QueueModel>("GET", "berth/gpu/queue"),
   gpuUsage: (by: UsageKey, from: string) =>
     call<UsageModel>("GET", `berth/gpu/usage?${new URLSearchParams({ by: `${by},week`, from })}`),
+  reservations: () => call<{ reservations: ReservationModel[] }>("GET", "berth/gpu/reservations?past=1"),
+  reserve: (body: Record<string, unknown>) => call<ReservationModel>("POST", "berth/gpu/reservations", body),
+  unreserve: (id: number) => call<null>("DELETE", `berth/gpu/reservations/${id}`),
 };
 
 // Of a GET that the browser itself makes: a stream, or a file to keep.

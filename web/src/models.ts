@@ -1,7 +1,7 @@
 // The hub's JSON (hub-protocol §7.3, §9.1, §11.2) and Berth's own resources below api/berth/.
 export interface EndingModel {
   at: string;
-  because: "idle" | "max_age" | "reclaim" | "lease";
+  because: "idle" | "max_age" | "reclaim" | "lease" | "preempted" | "drain";
   seconds_left: number;
   extensions_left: number;
   extension_seconds: number;
@@ -34,6 +34,7 @@ export interface ServerModel {
     ending?: EndingModel;      // announced
     lease?: LeaseEndModel;
     hint?: string;             // advice, such as that it never used its GPU
+    notice?: string;           // about its GPUs: one is sick, or goes out of service
     position?: number;  // of a start that waits for its turn; 1 is the next one
     waiting?: number;
   };
@@ -161,6 +162,8 @@ export interface LeaseModel {
   since: string;
   own: boolean;
   until: string | null;  // when it ends by what is known now
+  sick: boolean;
+  sick_reason: string | null;
 }
 
 export interface DeviceModel {
@@ -175,7 +178,9 @@ export interface DeviceModel {
   capacity: number;
   leases_count: number;
   free: number;
+  pool: string;  // "": the default one
   cordoned: boolean;
+  drain: { reason: string; deadline: string | null } | null;
   eligible: boolean;
   health: string;
   health_detail: string;
@@ -189,6 +194,21 @@ export interface GpusModel {
   stale_since: string | null;
   oversubscription: number;
   devices: DeviceModel[];
+}
+
+export interface ReservationModel {
+  id: number;
+  user: string | null;
+  group: string | null;
+  own: boolean;
+  gpus: number;
+  pool: string;
+  model: string;
+  devices: string[];
+  begin: string;
+  end: string;
+  running: boolean;
+  note: string;
 }
 
 export interface ProgressEvent {

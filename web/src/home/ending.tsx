@@ -12,6 +12,8 @@ const reasons: Record<EndingModel["because"], string> = {
   max_age: "it has run for as long as it may",
   reclaim: "its GPU has not been used for a while, and somebody waits for one",
   lease: "the time of its GPU is over then",
+  preempted: "somebody with a better claim waits for its GPU",
+  drain: "its GPU goes out of service",
 };
 
 function advice(ending: EndingModel): string {

@@ -110,6 +110,7 @@ export function ServerRow({ server, devices, refresh }: RowProps) {
       <Actions server={server} refresh={refresh} />
       {server.berth?.ending && <Ending server={server} ending={server.berth.ending} refresh={refresh} />}
       {server.berth?.hint && !server.berth.ending && <Note tone="info">{server.berth.hint}</Note>}
+      {server.berth?.notice && !server.berth.ending && <Note tone="warning">{server.berth.notice}</Note>}
       {server.berth?.stop_delayed && <Note tone="warning">{server.berth.stop_delayed}</Note>}
       {!isActive(server) && server.berth?.stopped_because && <Note tone="info">{server.berth.stopped_because}</Note>}
       {failure.sentence !== "" && (
