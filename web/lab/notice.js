@@ -74,6 +74,7 @@
       if (!hint || localStorage.getItem("berth:hint") === `${url} ${hint}`) return;
       localStorage.setItem("berth:hint", `${url} ${hint}`);
       await say(hint, "info", { autoClose: false });
+    }
     // About its GPUs, without an end that is near: said once.
     async function tell(notice) {
       if (notice === told) return;

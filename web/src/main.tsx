@@ -2,7 +2,7 @@
 import { render } from "preact";
 import type { ComponentType } from "preact";
 import { Admin } from "./admin/admin";
-import { GpuPage } from "./parts/board";
+import { GpuPage } from "./gpus/gpus";
 import { Home } from "./home/home";
 import { me, page } from "./page";
 import { Toasts } from "./parts/toast";

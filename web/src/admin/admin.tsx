@@ -1,13 +1,13 @@
 import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { GpuBoard } from "../parts/board";
+import { Gpus } from "../gpus/gpus";
 import { Servers } from "./servers";
 import { Users } from "./users";
 
 const tabs: { id: string; label: string; body: ComponentType }[] = [
   { id: "users", label: "Users", body: Users },
   { id: "servers", label: "Servers", body: Servers },
-  { id: "gpus", label: "GPUs", body: GpuBoard },
+  { id: "gpus", label: "GPUs", body: Gpus },
 ];
 
 const fromAddress = (): string => tabs.find((tab) => `#${tab.id}` === location.hash)?.id ?? "users";

@@ -8,6 +8,7 @@ import { dayOf } from "./uses";
 
 function statusOf(device: DeviceModel, doing: DeviceUse | undefined): { label: string; pill: string } {
   if (device.health !== "healthy") return { label: device.health === "gone" ? "Gone" : "Sick", pill: "pill-danger" };
+  if (device.drain !== null) return { label: device.leases_count === 0 ? "Drained" : "Draining", pill: "pill-warn" };
   if (device.cordoned) return { label: "Cordoned", pill: "pill-warn" };
   if (device.leases_count === 0 && device.external.length > 0) return { label: "Used outside Berth", pill: "pill-warn" };
   if (device.leases_count === 0) return { label: "Free", pill: "pill-ok" };
@@ -31,6 +32,7 @@ function Held({ lease, alone, now }: { lease: LeaseModel; alone: boolean; now: n
           {lease.until !== null && <>, ends <time dateTime={lease.until} title={exactly(lease.until)}>{soon(lease.until, now)}</time></>}
         </span>
       </span>
+      {lease.sick && <span class="pill pill-danger" title={lease.sick_reason ?? ""}>Sick GPU</span>}
       {starting && <span class="pill pill-accent pill-busy">Starting</span>}
       {lease.state === "draining" && <span class="pill pill-warn pill-busy">Ending</span>}
     </li>

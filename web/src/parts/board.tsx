@@ -36,12 +36,3 @@ export function GpuBoard() {
   }, []);
   return board === undefined ? <Loading error={error} /> : <board.Body />;
 }
-
-export function GpuPage() {
-  return (
-    <>
-      <div class="page-head"><h1>GPUs</h1></div>
-      <GpuBoard />
-    </>
-  );
-}

@@ -89,7 +89,7 @@ function Details({ one, onClose, refresh }: { one: ReservationModel; onClose: ()
       {one.model !== "" && <p class="muted wrap">Only {one.model}</p>}
       {one.devices.length > 0 && <p class="muted wrap"><code>{one.devices.join(", ")}</code></p>}
       <div class="dialog-actions">
-        <button type="button" class="btn btn-danger" disabled={busy} onClick={remove}>Remove</button>
+        {page.admin && <button type="button" class="btn btn-danger" disabled={busy} onClick={remove}>Remove</button>}
         <button type="button" class="btn" autofocus onClick={onClose}>Close</button>
       </div>
     </Dialog>
@@ -115,7 +115,9 @@ export function Reservations({ devices }: { devices: readonly DeviceModel[] }) {
           <button type="button" class="btn btn-icon" aria-label="The week before" onClick={() => setWeek(week - 1)}>‹</button>
           <button type="button" class="btn" disabled={week === 0} onClick={() => setWeek(0)}>Today</button>
           <button type="button" class="btn btn-icon" aria-label="The week after" onClick={() => setWeek(week + 1)}>›</button>
-          <button type="button" class="btn btn-primary" onClick={() => setAdding(true)}><Icon name="plus" />Reserve</button>
+          {page.admin && (
+            <button type="button" class="btn btn-primary" onClick={() => setAdding(true)}><Icon name="plus" />Reserve</button>
+          )}
         </div>
       </div>
       {live.error !== undefined && <Note tone="danger">{live.error}</Note>}
