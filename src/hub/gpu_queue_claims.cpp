@@ -111,7 +111,7 @@ std::vector<DeviceUuid> GpuQueue::promised(gpu::Duration for_so_long) {
     std::set<std::string> pools;
     gpu::QueueRequest last;  // behind everybody
     last.id = gpu::EntryId{std::numeric_limits<std::int64_t>::max()};
-    last.priority = std::numeric_limits<std::int64_t>::min();
+    last.priority = std::numeric_limits<std::int64_t>::min() / 2;  // it is negated
     last.length = for_so_long;
     last.wish.sharing = context_.leases.sharing(false);
     for (const auto& device : state.devices) {
