@@ -113,7 +113,9 @@ TEST(ReservationCheckProperty, WhatWasAcceptedIsKept) {
             world.pass(minutes(30));
             std::erase_if(accepted, [&](const auto& each) { return each.end <= world.now; });
             for (const auto& each : accepted) {
-                if (each.begin <= world.now) ASSERT_EQ(world.lacking(each), 0U) << "step " << step;
+                if (each.begin <= world.now) {
+                    ASSERT_EQ(world.lacking(each), 0U) << "step " << step;
+                }
             }
         }
     }
