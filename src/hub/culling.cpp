@@ -206,6 +206,10 @@ std::string why_it_ends(EndReason reason) {
             return "Its GPU has not been used for a while, and somebody waits for one.";
         case EndReason::lease:
             return "The time of its GPU is over then.";
+        case EndReason::preempted:
+            return "Somebody with a better claim waits for its GPU.";
+        case EndReason::drain:
+            return "Its GPU goes out of service.";
     }
     return {};
 }
