@@ -91,6 +91,7 @@ TEST(Accounting, TheListOfOpenRowsIsKnown) {
         "GET login",
         "GET logo",
         "GET logout",
+        "GET notices_worker.js",
         "GET static/{rest...}",
         "GET error/{code}",
         "POST api/oauth2/token",

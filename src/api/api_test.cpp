@@ -167,7 +167,7 @@ TEST(Api, EveryOrderAndFilterOfUsersAgreesWithAPlainList) {
         201U);
     for (int n = 0; n < 40; n += 3) {
         const auto* user = hub.directory->find(UserName("u" + std::to_string(n)));
-        hub.directory->touch(user->id(), now_utc() + seconds((n * 7) % 11));
+        hub.directory->touch(user->id(), now_utc() + std::chrono::seconds((n * 7) % 11));
     }
     const auto all = body_of(hub.with_token(token, Method::get, "/hub/api/users")).as_array();
     for (const std::string sort : {"id", "name", "last_activity"}) {

@@ -64,6 +64,7 @@ awaitable<Result<http::Response>> post_extend_lease(Dependencies& hub, Call& cal
     const auto server = lease != nullptr && lease->server ? hub.servers.find(*lease->server) : nullptr;
     const access::AccessCheck access(hub.directory);
     auto permit = access.check(call.who(), {"gpu:admin"}, access::Target::none());
+    if (!permit && !call.who().authenticated()) co_return permit.error();
     if (!permit && !server) co_return missing;
     if (!permit) {
         const auto target = access::Target::of(server->key);

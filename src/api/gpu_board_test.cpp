@@ -121,6 +121,8 @@ struct BoardRights : testing::Test {
         hub.options.profiles.push_back({});
         hub.options.profiles.back().name = "gpu";
         hub.options.profiles.back().gpus = 1;
+        for (const auto& pool : hub.options.gpu.pools)
+            hub.options.profiles.back().gpu_pool = pool.name;
         hub.open_all();
         const ServerKey ann{UserName("ann"), ServerName("")};
         ASSERT_TRUE(hub.begin(ann));

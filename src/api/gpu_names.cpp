@@ -1,33 +1,17 @@
 #include "api/gpu_names.hpp"
 
+#include "gpu/pools.hpp"
+
 #include <algorithm>
 
 namespace berth::api {
-namespace {
-
-constexpr std::string_view kOpen = "open";
-
-const std::string& privacy_of(const config::GpuOptions& options, const store::DeviceRow& device) {
-    const auto named = [](const std::vector<std::string>& names, const std::string& name) {
-        return std::find(names.begin(), names.end(), name) != names.end();
-    };
-    for (const auto& pool : options.pools) {
-        if (named(pool.devices, device.uuid.value)) return pool.privacy;
-    }
-    for (const auto& pool : options.pools) {
-        if (named(pool.models, device.name)) return pool.privacy;
-    }
-    return options.privacy;
-}
-
-}  // namespace
 
 bool manages_gpus(const access::Principal& who) {
     return who.scopes().has_everywhere("gpu:admin");
 }
 
 bool sees_holders(const Dependencies& hub, const access::Principal& who, const store::DeviceRow& device) {
-    return manages_gpus(who) || privacy_of(hub.options.gpu, device) == kOpen;
+    return manages_gpus(who) || gpu::is_open(hub.options.gpu, gpu::pool_of(hub.options.gpu, device));
 }
 
 bool sees_holder(
@@ -44,8 +28,9 @@ bool sees_holder(
 bool sees_who_waits(const Dependencies& hub, const access::Principal& who, const identity::User& user) {
     const auto& options = hub.options.gpu;
     const bool all_open =
-        options.privacy == kOpen &&
-        std::ranges::all_of(options.pools, [](const auto& pool) { return pool.privacy == kOpen; });
+        gpu::is_open(options, {}) && std::ranges::all_of(options.pools, [&](const auto& pool) {
+            return gpu::is_open(options, pool.name);
+        });
     return all_open || who.is(user.name()) || manages_gpus(who);
 }
 

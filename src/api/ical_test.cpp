@@ -32,7 +32,8 @@ TEST(Ical, FoldsBetweenCharactersAtSeventyFiveOctets) {
         }
         EXPECT_EQ(unfolded, line);
     }
-    EXPECT_EQ(folded(std::string(75, 'a')), std::string(75, 'a') + "\r\n");
+    const std::string longest(75, 'a');
+    EXPECT_EQ(folded(longest), std::string(longest).append("\r\n"));
 }
 
 TEST(Ical, TimesAreInUtcAndWholeSeconds) {

@@ -171,6 +171,17 @@ TEST_F(ReconcileTest, ARowWhoseObjectIsGoneIsSettledWithTheTimeItEnded) {
     const auto leases = stored_leases(id);
     ASSERT_EQ(leases.size(), 1U);
     EXPECT_EQ(leases[0].released_at, ended);
+    EXPECT_NE(hub.servers->find(kAnn)->row.stopped_because.find("signal 9"), std::string::npos);
+}
+
+TEST_F(ReconcileTest, WhoseServerWasFoundEndedIsToldAlsoWhenNobodyKnowsWhy) {
+    ASSERT_TRUE(hub.begin(kAnn));
+    ASSERT_TRUE(*hub.wait_started(kAnn));
+    spawner->exit_code = std::nullopt;
+    spawner->kill(hub.servers->find(kAnn)->row.id);
+    hub.settle(50ms);
+    reconcile();
+    ASSERT_TRUE(hub.wait_gone(kAnn));
     const auto& told = hub.servers->find(kAnn)->row.stopped_because;
     EXPECT_NE(told.find("had ended when the hub looked"), std::string::npos) << told;
 }

@@ -51,7 +51,7 @@ awaitable<Result<Status>> MemorySpawner::poll(StartPlan plan, SpawnState, Deadli
     Status status;
     if (it != entries_.end()) {
         status.liveness = it->second.liveness;
-        if (status.liveness == Liveness::gone) status.exit_code = 137;
+        if (status.liveness == Liveness::gone) status.exit_code = exit_code;
         if (status.liveness == Liveness::gone) status.finished = finished;
     }
     co_return status;

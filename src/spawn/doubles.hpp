@@ -44,6 +44,7 @@ public:
 
     std::string url = "http://127.0.0.1:9";  // what start() answers
     std::vector<Foreign> foreign;            // what list() says beside ours
+    std::optional<int> exit_code = 137;      // of what was killed
     std::optional<Timestamp> finished;       // when what was killed ended
     std::size_t lists = 0;                   // calls of list()
 
