@@ -54,7 +54,7 @@ export function Home() {
         </div>
         {gpus.value !== undefined && gpus.value.devices.length > 0 && (
           <div class="stack">
-            <MyGpu devices={gpus.value.devices} servers={Object.values(user.value?.servers ?? {})} refresh={user.refresh} />
+            <MyGpu devices={gpus.value.devices} servers={Object.values(user.value?.servers ?? {})} />
             <GpuSummary gpus={gpus.value} />
           </div>
         )}

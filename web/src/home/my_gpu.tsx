@@ -1,17 +1,12 @@
-import { useState } from "preact/hooks";
-import { api } from "../api";
 import { bytes, count, lasting } from "../format";
 import { useNow } from "../live";
 import type { DeviceModel, LeaseModel, ServerModel } from "../models";
-import { me } from "../page";
 import { Meter } from "../parts/parts";
-import { attempt, tell } from "../parts/toast";
 import { labelOf, modelOf, placeOf } from "../servers";
 
 interface MyGpuProps {
   devices: readonly DeviceModel[];
   servers: readonly ServerModel[];
-  refresh: () => Promise<void>;
 }
 
 function neighboursOf(device: DeviceModel): string {
@@ -27,21 +22,8 @@ function TimeLeft({ lease, server, now }: { lease: LeaseModel; server: ServerMod
   return <span class="num">{lasting(Date.parse(end) - now)} left</span>;
 }
 
-// The hub takes a wish for more time once the end is near.
-function More({ server, place, refresh }: { server: ServerModel | undefined; place: string; refresh: () => Promise<void> }) {
-  const [busy, setBusy] = useState(false);
-  if (server === undefined || !server.berth?.ending?.extensions_left) return null;
-  const extend = async () => {
-    setBusy(true);
-    await attempt(async () => tell((await api.keepRunning(me, server.name)).message));
-    await refresh();
-    setBusy(false);
-  };
-  return <button type="button" class="btn" disabled={busy} aria-label={`More time on ${place}`} onClick={extend}>Extend</button>;
-}
-
-function Mine({ device, lease, server, now, refresh }: {
-  device: DeviceModel; lease: LeaseModel; server: ServerModel | undefined; now: number; refresh: () => Promise<void>;
+function Mine({ device, lease, server, now }: {
+  device: DeviceModel; lease: LeaseModel; server: ServerModel | undefined; now: number;
 }) {
   const { memory_bytes: total, used_memory_bytes: used, utilization_percent: load } = device;
   return (
@@ -63,16 +45,13 @@ function Mine({ device, lease, server, now, refresh }: {
           <Meter label={`Memory of ${placeOf(device)}`} percent={(100 * used) / Math.max(1, total)} />
         </div>
       )}
-      <div class="gpu-line-head">
-        <span class="muted small">{neighboursOf(device)}</span>
-        <More server={server} place={placeOf(device)} refresh={refresh} />
-      </div>
+      <span class="muted small">{neighboursOf(device)}</span>
     </li>
   );
 }
 
 // The GPUs that are one's own now: how much time is left, how they are used, and who else is on them.
-export function MyGpu({ devices, servers, refresh }: MyGpuProps) {
+export function MyGpu({ devices, servers }: MyGpuProps) {
   const now = useNow(10000);
   const mine = devices.flatMap((device) => device.leases.filter((lease) => lease.own).map((lease) => ({ device, lease })));
   if (mine.length === 0) return null;
@@ -81,7 +60,7 @@ export function MyGpu({ devices, servers, refresh }: MyGpuProps) {
       <div class="side-head"><h2 id="my-gpus">{mine.length === 1 ? "My GPU" : "My GPUs"}</h2></div>
       <ul class="card-list">
         {mine.map(({ device, lease }) => (
-          <Mine key={`${device.uuid}-${lease.id}`} device={device} lease={lease} now={now} refresh={refresh}
+          <Mine key={`${device.uuid}-${lease.id}`} device={device} lease={lease} now={now}
             server={servers.find((each) => each.name === (lease.server ?? ""))} />
         ))}
       </ul>
