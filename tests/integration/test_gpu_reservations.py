@@ -182,13 +182,13 @@ def test_a_drained_gpu_empties(local_berth):
 
 def test_a_better_claim_takes_over_after_a_warning(local_berth):
     profiles = [{"name": "batch", "gpus": 1, "preemptible": True}, {"name": "gpu", "gpus": 1, "priority": 10}]
-    preemption = {"enabled": True, "min_runtime": "0s", "grace": "6s"}
+    preemption = {"enabled": True, "min_runtime": "0s", "grace": "20s"}
     hub = local_berth({**SOON, "profiles": profiles, "gpu": {**ONE["gpu"], "preemption": preemption}})
     ann, bob = (hub.person(n).signed_in() for n in ("ann", "bob"))
     ann.started({"profile": "batch"})
-    ask(hub, "bob")
-    ending = wait_until("ann is warned", lambda: berth_of(hub, "ann").get("ending"), 20)
-    assert ending["because"] == "preempted" and 0 <= ending["seconds_left"] <= 6
+    ask(hub, "bob")  # answered after ten seconds: his GPU is on its way
+    ending = wait_until("ann is warned", lambda: berth_of(hub, "ann").get("ending"), 5)
+    assert ending["because"] == "preempted" and 0 <= ending["seconds_left"] <= 20
     assert lease_of(hub, "ann") == ["GPU-aaaa"], "she was given no time"
     bob.wait_ready()
     assert lease_of(hub, "bob") == ["GPU-aaaa"]

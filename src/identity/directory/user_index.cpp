@@ -57,8 +57,15 @@ const std::vector<ActivityKey>& ActivityOrder::sorted() {
     return sorted_;
 }
 
+// Ids are whole numbers in order: from one to the next no place lies further on than the number does. People
+// who were made together have numbers without gaps, and are asked for in order.
 std::size_t NameText::place_of(UserId id) const {
-    return static_cast<std::size_t>(std::lower_bound(ids_.begin(), ids_.end(), id) - ids_.begin());
+    if (last_ < ids_.size() && ids_[last_] <= id) {
+        const auto further = static_cast<std::size_t>(number_of(id) - number_of(ids_[last_]));
+        if (further < ids_.size() - last_ && ids_[last_ + further] == id) return last_ += further;
+    }
+    last_ = static_cast<std::size_t>(std::lower_bound(ids_.begin(), ids_.end(), id) - ids_.begin());
+    return last_;
 }
 
 std::string_view NameText::name_at(std::size_t place) const {

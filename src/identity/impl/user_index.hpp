@@ -45,6 +45,7 @@ private:
     std::vector<std::size_t> begins_;  // of each name
     std::vector<UserId> ids_;          // sorted
     std::vector<const User*> users_;   // null: removed
+    mutable std::size_t last_ = 0;     // found last
 };
 
 }  // namespace berth::identity
