@@ -17,7 +17,7 @@ from tests.support import browser as chrome
 from tests.support.notices import PostBox, Webhook
 from tests.support.person import wait_until
 
-BUSY = "import time; until = time.time() + {seconds}\nwhile time.time() < until: pass\nprint('computed')"
+BUSY = "import time; print('computing', flush=True); until = time.time() + 30\nwhile time.time() < until: pass\nprint('done')"
 
 
 class Driver:
@@ -109,14 +109,9 @@ def waits_and_is_told(hub, ann, bob, driver, box, hook):
 
     # Bob asks while Ann's process computes: a place, a time, and nothing is taken from who works.
     chrome.sign_in(bob, hub.url, "bob", "pw", then="/hub/spawn")
-    ann.click('.jp-LauncherCard[data-category="Notebook"]')
-    cell = ann.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content").first
-    cell.wait_for()
-    ann.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
-    cell.click()
-    ann.keyboard.insert_text(BUSY.format(seconds=45))
-    ann.keyboard.press("Shift+Enter")
-    wait_until("her process computes", lambda: driver.was_busy, 40)
+    assert chrome.run_cell(ann, BUSY) == "computing"
+    driver.was_busy = False
+    wait_until("the driver sees her process compute", lambda: driver.was_busy, 20)
     bob.check('input[name="profile"][value="gpu"]')
     bob.click('#spawn_form button[type="submit"]')
     bob.wait_for_selector("text=position 1 of 1")
@@ -133,6 +128,8 @@ def waits_and_is_told(hub, ann, bob, driver, box, hook):
     # The process goes idle: Ann is told in her Lab, does nothing, and makes room.
     warning = ann.locator(".Toastify__toast", has_text="somebody waits for one")
     warning.wait_for(timeout=180_000)
+    assert "done" in ann.locator(".jp-OutputArea-output pre").first.inner_text(), "she was warned before her work was over"
+    ann.wait_for_timeout(1500)
     chrome.shoot(ann, "queue-warning-in-lab")
     began = time.monotonic()
     wait_until("ann's server is stopped", lambda: gone(hub, "ann"), 150)
