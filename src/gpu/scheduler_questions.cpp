@@ -79,7 +79,6 @@ std::optional<std::string> Scheduler::extension_refusal(LeaseId id, Timestamp de
     const auto held = state_.holdings.find(id);
     if (held == state_.holdings.end()) return "This GPU lease has ended.";
     const Holding& lease = held->second;
-    if (lease.ending) return "This GPU lease is ending.";
     const auto reserved = reserved_spans(state_, now);
     for (const std::uint32_t at : lease.at) {
         for (const ReservedSpan& span : reserved[at]) {
@@ -100,6 +99,7 @@ std::optional<std::string> Scheduler::extension_refusal(LeaseId id, Timestamp de
             return "Somebody is waiting for this GPU; it can be extended when nobody does.";
         }
     }
+    if (lease.ending) return "This GPU lease is ending.";
     return std::nullopt;
 }
 
