@@ -28,9 +28,7 @@ Result<store::AuditFilter> filter_of(const http::Request& request) {
     filter.target = request.query_value("target").value_or("");
     filter.action = request.query_value("action").value_or("");
     if (const auto since = request.query_value("since"); since && !since->empty()) {
-        const auto time = parse_rfc3339(*since);
-        if (!time) return bad_request("'since' must be a time like 2026-01-31T12:00:00Z");
-        filter.since = *time;
+        BERTH_TRY(filter.since, time_of(*since, "since"));
     }
     if (const auto limit = request.query_value("limit")) {
         const auto number = integer_of(*limit);

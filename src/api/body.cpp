@@ -95,4 +95,10 @@ std::optional<std::int64_t> integer_of(std::string_view text) {
     return number;
 }
 
+Result<Timestamp> time_of(std::string_view text, std::string_view name) {
+    const auto time = parse_rfc3339(text);
+    if (!time) return bad_request("'" + std::string(name) + "' must be a time like 2026-01-31T12:00:00Z");
+    return *time;
+}
+
 }  // namespace berth::api

@@ -29,6 +29,8 @@ Result<std::optional<std::vector<std::string>>> texts_member(
 
 // A whole number, or nothing.
 std::optional<std::int64_t> integer_of(std::string_view text);
+// `name` is what the refusal calls it.
+Result<Timestamp> time_of(std::string_view text, std::string_view name);
 // True when the parameter is there and neither "0" nor "false" (also without a value).
 bool query_flag(const http::Request& request, std::string_view name);
 

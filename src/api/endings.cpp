@@ -56,8 +56,10 @@ awaitable<Result<http::Response>> post_extend_lease(Dependencies& hub, Call& cal
     BERTH_CO_TRY(const auto body, object_body(call.request));
     BERTH_CO_CHECK(only_keys(body, kKeys));
     BERTH_CO_TRY(const auto text, text_member(body, "until"));
-    const auto until = text ? parse_rfc3339(*text) : std::nullopt;
-    if (text && !until) co_return bad_request("'until' must be a time like 2026-01-31T12:00:00Z");
+    std::optional<Timestamp> until;
+    if (text) {
+        BERTH_CO_TRY(until, time_of(*text, "until"));
+    }
     const auto missing = not_found("There is no such lease of a server.");
     const auto number = integer_of(call.arguments.at(0));
     const auto* lease = number ? hub.leases.find(static_cast<LeaseId>(*number)) : nullptr;

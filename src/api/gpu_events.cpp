@@ -2,23 +2,23 @@
 // most twice a second. What is so now is then asked for where it stands, so names never travel here. The
 // stream ends when who listens has signed out, when their token ends, and after an hour; browsers come back.
 #include "api/error_response.hpp"
+#include "api/event_stream.hpp"
 #include "api/handlers.hpp"
 
 namespace berth::api {
 namespace {
 
-constexpr std::chrono::seconds kKeepAlive{8};
 constexpr std::chrono::seconds kCheck{2};  // how soon a sign-out ends it
 constexpr std::chrono::hours kLongest{1};
 
 using hub::GpuFeed;
 
-std::string event_of(const GpuFeed::Revisions& before, const GpuFeed::Revisions& now) {
+std::string news_of(const GpuFeed::Revisions& before, const GpuFeed::Revisions& now) {
     json::array changed;
     if (before.devices != now.devices) changed.emplace_back("devices");
     if (before.leases != now.leases) changed.emplace_back("leases");
     if (before.queue != now.queue) changed.emplace_back("queue");
-    return "data: " + json::serialize(json::object{{"changed", std::move(changed)}}) + "\n\n";
+    return event_of({{"changed", std::move(changed)}});
 }
 
 // Who asks, as long as they may.
@@ -42,7 +42,7 @@ awaitable<> write_events(
     const auto ends = std::chrono::steady_clock::now() + kLongest;
     auto& feed = hub.board.feed;
     auto told = feed.revisions();
-    std::string piece = "retry: 3000\n" + event_of({}, {1, 1, 1});
+    std::string piece = "retry: 3000\n" + news_of({}, {1, 1, 1});
     auto next_word = std::chrono::steady_clock::now() + kKeepAlive;
     while (!feed.closed() && std::chrono::steady_clock::now() < ends) {
         if (!piece.empty()) {
@@ -52,7 +52,7 @@ awaitable<> write_events(
         if (feed.revisions() == told) co_await feed.wait(Deadline::in(kCheck));
         if (!asker.may_still(hub)) co_return;
         const auto now = feed.revisions();
-        if (now != told) piece = event_of(std::exchange(told, now), now);
+        if (now != told) piece = news_of(std::exchange(told, now), now);
         if (piece.empty() && std::chrono::steady_clock::now() >= next_word) piece = ":\n\n";
     }
     (void)listener;
@@ -69,10 +69,7 @@ awaitable<Result<http::Response>> get_gpu_events(Dependencies& hub, Call& call) 
     auto listener = std::make_shared<GpuFeed::Listener>(std::move(*joined));
     Asker asker{call.request, call.who().audit_name()};
     asker.request.body.clear();
-    http::Response response;
-    response.headers.add("Content-Type", "text/event-stream");
-    response.headers.add("Cache-Control", "no-cache");
-    response.headers.add("X-Accel-Buffering", "no");  // nginx in front passes events on at once
+    auto response = event_stream();
     response.stream = [&hub, listener, asker](http::BodyWriter& out) {
         return write_events(hub, listener, asker, out);
     };

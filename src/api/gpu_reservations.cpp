@@ -43,9 +43,7 @@ json::object reservation_model(const Dependencies& hub, const Call& call, const 
 
 Result<Timestamp> time_member(const json::object& body, std::string_view key) {
     BERTH_TRY(const auto text, text_member(body, key));
-    const auto time = text ? parse_rfc3339(*text) : std::nullopt;
-    if (!time) return bad_request("'" + std::string(key) + "' must be a time like 2026-01-31T12:00:00Z");
-    return *time;
+    return time_of(text.value_or(""), key);
 }
 
 Result<gpu::Wish> wish_member(const json::object& body) {
@@ -73,7 +71,7 @@ Result<gpu::Wish> wish_member(const json::object& body) {
 // What a calendar shows of it, in one line.
 std::string summary_of(const Dependencies& hub, const Call& call, const store::ReservationRow& row) {
     const auto wish = hub::Reservations::wish_of(row);
-    std::string text = std::to_string(wish.count) + (wish.count == 1 ? " GPU" : " GPUs");
+    auto text = counted(wish.count, "GPU");
     if (!wish.pool.empty()) text.append(" of ").append(gpu::pool_in_words(wish.pool));
     text.append(" for ").append(shows_owner(hub, call, row) ? hub.reservations.owner_of(row) : "somebody");
     return text;

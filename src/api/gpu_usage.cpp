@@ -2,6 +2,7 @@
 // gets the sums over what they may see: their own, and what was held in open pools.
 #include "api/gpu_usage.hpp"
 
+#include "api/body.hpp"
 #include "api/error_response.hpp"
 #include "api/gpu_names.hpp"
 #include "api/handlers.hpp"
@@ -35,9 +36,7 @@ Result<UsageKeys> by_query(const Call& call) {
 Result<Timestamp> time_query(const Call& call, std::string_view name, Timestamp otherwise) {
     const auto text = call.request.query_value(name);
     if (!text || text->empty()) return otherwise;
-    const auto time = parse_rfc3339(*text);
-    if (!time) return bad_request("'" + std::string(name) + "' must be a time like 2026-01-31T12:00:00Z");
-    return *time;
+    return time_of(*text, name);
 }
 
 using Profiles = std::map<LeaseId, std::string>;

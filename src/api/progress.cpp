@@ -1,17 +1,13 @@
 // A start as it happens, as server-sent events (hub-protocol §9.5).
 #include "api/error_response.hpp"
+#include "api/event_stream.hpp"
 #include "api/handlers.hpp"
 #include "base/text.hpp"
 
 namespace berth::api {
 namespace {
 
-constexpr std::chrono::seconds kKeepAlive{8};
 constexpr std::chrono::seconds kPositions{1};  // how often one who waits is told where they stand
-
-std::string event_of(const json::object& event) {
-    return "data: " + json::serialize(event) + "\n\n";
-}
 
 json::object ready_event(const std::string& url) {
     const std::string escaped = html_escape(url);
@@ -151,10 +147,7 @@ awaitable<Result<http::Response>> get_progress(Dependencies& hub, Call& call) {
     if (!server->ready() && !server->to_start() && !has_failed(*server)) {
         co_return bad_request(key.full_name() + " is not starting...");
     }
-    http::Response response;
-    response.headers.add("Content-Type", "text/event-stream");
-    response.headers.add("Cache-Control", "no-cache");
-    response.headers.add("X-Accel-Buffering", "no");  // nginx in front passes events on at once
+    auto response = event_stream();
     const hub::Servers& servers = hub.servers;
     const hub::StartServer& start = hub.start;
     std::string base_path = hub.options.base_path();

@@ -158,9 +158,8 @@ awaitable<Result<http::Response>> post_invite(Dependencies& hub, Call& call) {
         co_await hub.directory.create_invite(
             user->id(), call.now, kLife, audit_of(call, "user.invite", user->name().value)));
     // A command on this machine has no address that the user could open.
-    const auto& options = hub.options;
     std::string url = call.request.local_peer
-                          ? hub::origin_of(options.public_url.empty() ? options.bind_url : options.public_url)
+                          ? hub::public_origin_of(hub.options)
                           : hub.gate.scheme_of(call.request) + "://" + hub.gate.host_of(call.request);
     url.append(hub_path(hub)).append("invite?token=").append(token.reveal());
     co_return http::Response::json(

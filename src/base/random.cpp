@@ -21,10 +21,10 @@ const unsigned char* bytes_of(std::string_view text) {
     return reinterpret_cast<const unsigned char*>(text.data());
 }
 
-std::string encoded(std::span<const unsigned char> data) {
-    std::string out(sodium_base64_ENCODED_LEN(data.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING), '\0');
-    sodium_bin2base64(
-        out.data(), out.size(), data.data(), data.size(), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+std::string encoded(
+    std::span<const unsigned char> data, int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING) {
+    std::string out(sodium_base64_encoded_len(data.size(), variant), '\0');
+    sodium_bin2base64(out.data(), out.size(), data.data(), data.size(), variant);
     out.pop_back();  // libsodium counts the final NUL
     return out;
 }
@@ -80,6 +80,30 @@ std::string hmac_sha256_base64url(std::string_view key, std::string_view data) {
 
 std::string base64url(std::string_view data) {
     return encoded({bytes_of(data), data.size()});
+}
+
+std::string base64(std::string_view data) {
+    return encoded({bytes_of(data), data.size()}, sodium_base64_VARIANT_ORIGINAL);
+}
+
+std::optional<std::string> from_base64url(std::string_view text) {
+    while (!text.empty() && text.back() == '=')
+        text.remove_suffix(1);
+    std::string out(text.size(), '\0');
+    std::size_t size = 0;
+    const char* end = nullptr;
+    const int failed = sodium_base642bin(
+        reinterpret_cast<unsigned char*>(out.data()),
+        out.size(),
+        text.data(),
+        text.size(),
+        nullptr,
+        &size,
+        &end,
+        sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    if (failed != 0 || end != text.data() + text.size()) return std::nullopt;
+    out.resize(size);
+    return out;
 }
 
 bool equal_constant_time(std::string_view a, std::string_view b) {

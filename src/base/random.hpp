@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,9 @@ std::string sha256_base64url(std::string_view data);  // no padding (RFC 7636 §
 // HMAC-SHA-256 (RFC 2104), base64url without padding.
 std::string hmac_sha256_base64url(std::string_view key, std::string_view data);
 std::string base64url(std::string_view data);  // no padding
+std::string base64(std::string_view data);     // padded (RFC 4648 §4)
+// Nothing for what is not base64url (RFC 4648 §5); padding may be left out.
+std::optional<std::string> from_base64url(std::string_view text);
 bool equal_constant_time(std::string_view a, std::string_view b);
 
 }  // namespace berth

@@ -232,6 +232,20 @@ std::string ellipsized(std::string_view text, std::size_t limit) {
     return std::string(text.substr(0, limit)) + "…";
 }
 
+std::string counted(std::size_t count, std::string_view noun) {
+    auto text = std::to_string(count);
+    text.append(" ").append(noun);
+    return count == 1 ? text : text.append("s");
+}
+
+std::string listed(const std::vector<std::string>& names, std::size_t most) {
+    std::string text;
+    for (std::size_t at = 0; at < std::min(names.size(), most); ++at)
+        text.append(at == 0 ? "" : ", ").append(names[at]);
+    if (names.size() > most) text.append(" and ").append(std::to_string(names.size() - most)).append(" more");
+    return text;
+}
+
 std::optional<std::string> nearest_name(std::string_view word, const std::vector<std::string>& known) {
     const std::string* best = nullptr;
     std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;

@@ -33,6 +33,10 @@ std::string utf8_or_replaced(std::string text);
 std::string html_escape(std::string_view text);
 // Cuts to at most `limit` bytes at a character boundary, adding "…" when it cut.
 std::string ellipsized(std::string_view text, std::size_t limit);
+// "1 GPU", "3 GPUs".
+std::string counted(std::size_t count, std::string_view noun);
+// "ann, bob and 3 more": `most` of them, and how many there are besides.
+std::string listed(const std::vector<std::string>& names, std::size_t most);
 // The one of `known` with the smallest edit distance to `word`, when it is near enough to be meant.
 std::optional<std::string> nearest_name(std::string_view word, const std::vector<std::string>& known);
 

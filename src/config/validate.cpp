@@ -289,6 +289,9 @@ void check_pools(const Options& o, Check& check) {
         check_pool("profiles[" + std::to_string(i) + "].gpu_pool", o.profiles[i].gpu_pool);
     for (std::size_t i = 0; i < o.gpu.quotas.size(); ++i)
         check_pool("gpu.quotas[" + std::to_string(i) + "].pool", o.gpu.quotas[i].pool);
+}
+
+void check_spawn(const Options& o, Check& check) {
     if (!o.spawn.default_url.empty() && !o.spawn.default_url.starts_with('/')) {
         check.fail(ConfigErrc::out_of_range, "spawn.default_url", "'spawn.default_url' must begin with '/'");
     }
@@ -328,6 +331,7 @@ std::vector<Problem> validate(const Options& options) {
     check_roles(options, check);
     check_gpus(options, check);
     check_pools(options, check);
+    check_spawn(options, check);
     check_cull(options, check);
     return problems;
 }

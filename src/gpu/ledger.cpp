@@ -1,17 +1,11 @@
 #include "gpu/ledger.hpp"
 
+#include "base/text.hpp"
+
 #include <algorithm>
 #include <utility>
 
 namespace berth::gpu {
-namespace {
-
-std::string gpus(std::uint32_t count) {
-    return std::to_string(count) + (count == 1 ? " GPU" : " GPUs");
-}
-
-}  // namespace
-
 std::string_view text_of(DeviceErrc reason) {
     switch (reason) {
         case DeviceErrc::no_devices:
@@ -205,21 +199,22 @@ Error Ledger::refusal(const DeviceRequest& request) const {
     if (request.count > seen_.eligible) {
         return {
             DeviceErrc::more_than_exist,
-            "You asked for " + gpus(request.count) + "; there are only " + gpus(seen_.eligible) +
-                ". Ask for fewer."};
+            "You asked for " + counted(request.count, "GPU") + "; there are only " +
+                counted(seen_.eligible, "GPU") + ". Ask for fewer."};
     }
     if (fitting > 0) {
         return {
             DeviceErrc::not_enough_free,
-            "You asked for " + gpus(request.count) + "; only " + std::to_string(fitting) + " of " +
+            "You asked for " + counted(request.count, "GPU") + "; only " + std::to_string(fitting) + " of " +
                 std::to_string(seen_.eligible) + " can be given now."};
     }
     if (request.sharing == Sharing::shared && seen_.kept_for_one == seen_.eligible) {
         return {
             DeviceErrc::not_shareable,
-            "None of the " + gpus(seen_.eligible) + " can be shared now: each is held by someone alone."};
+            "None of the " + counted(seen_.eligible, "GPU") +
+                " can be shared now: each is held by someone alone."};
     }
-    return {DeviceErrc::none_free, "All " + gpus(seen_.eligible) + " are in use."};
+    return {DeviceErrc::none_free, "All " + counted(seen_.eligible, "GPU") + " are in use."};
 }
 
 Ledger::View Ledger::view_of(const Slot& slot) {

@@ -1,4 +1,5 @@
 // The sentences a person reads when no device can be given: which rule, who holds what, what to do.
+#include "base/text.hpp"
 #include "gpu/leases.hpp"
 
 #include <algorithm>
@@ -7,16 +8,6 @@ namespace berth::gpu {
 namespace {
 
 constexpr std::size_t kNamesShown = 6;
-
-std::string listed(const std::vector<std::string>& names) {
-    std::string text;
-    for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i) {
-        if (i > 0) text += ", ";
-        text += names[i];
-    }
-    if (names.size() > kNamesShown) text += " and " + std::to_string(names.size() - kNamesShown) + " more";
-    return text;
-}
 
 std::string all_of_them(std::size_t count) {
     if (count == 1) return "The only GPU is";
@@ -56,7 +47,7 @@ Error Leases::explained(Error refusal, const DeviceRequest& request, std::option
                                reason == DeviceErrc::not_shareable;
     if (!names_holders) return refusal;
     const Holders found = holders(request);
-    const std::string who = " (" + listed(found.names) + ")";
+    const std::string who = " (" + listed(found.names, kNamesShown) + ")";
     const bool holds_some = asker && !of_user(*asker).empty();
     std::string advice = holds_some ? "Stop one of your servers, or try again when another one ends."
                                     : "Try again when one of theirs ends.";

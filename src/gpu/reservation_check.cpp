@@ -9,15 +9,6 @@
 namespace berth::gpu {
 namespace {
 
-std::vector<Timestamp> ends_of_devices(const SchedulerState& state, Timestamp now) {
-    std::vector<Timestamp> ends(state.devices.size(), now);
-    for (const auto& [id, lease] : state.holdings) {
-        for (const std::uint32_t at : lease.at)
-            ends[at] = std::max(ends[at], declared_end(lease, now));
-    }
-    return ends;
-}
-
 // Devices that each reservation lacks. Its owner's lease on a device counts as the device.
 std::map<ReservationId, std::size_t> lacking(const SchedulerState& state, Timestamp now) {
     std::map<ReservationId, std::size_t> lacks;

@@ -12,16 +12,6 @@ bool overlaps(const ReservedSpan& span, const Reservation& reservation) {
     return span.begin < reservation.end && reservation.begin < span.end;
 }
 
-// When everything that is on the device now is over.
-std::vector<Timestamp> ends_of_devices(const SchedulerState& state, Timestamp now) {
-    std::vector<Timestamp> ends(state.devices.size(), now);
-    for (const auto& [id, lease] : state.holdings) {
-        for (const std::uint32_t at : lease.at)
-            ends[at] = std::max(ends[at], declared_end(lease, now));
-    }
-    return ends;
-}
-
 std::uint32_t held_under(
     const SchedulerState& state, const Reservation& reservation, const DeviceSet& matching, Timestamp now) {
     std::uint32_t held = 0;
@@ -34,6 +24,15 @@ std::uint32_t held_under(
 }
 
 }  // namespace
+
+std::vector<Timestamp> ends_of_devices(const SchedulerState& state, Timestamp now) {
+    std::vector<Timestamp> ends(state.devices.size(), now);
+    for (const auto& [id, lease] : state.holdings) {
+        for (const std::uint32_t at : lease.at)
+            ends[at] = std::max(ends[at], declared_end(lease, now));
+    }
+    return ends;
+}
 
 bool counts_towards(const Reservation& reservation, const Holding& lease, Timestamp now) {
     const Timestamp end = lease.ending ? now : lease.deadline.value_or(kNever);

@@ -18,6 +18,9 @@ struct ReservedSpan {
 // By place in the device order; spans that have ended are left out.
 std::vector<std::vector<ReservedSpan>> reserved_spans(const SchedulerState& state, Timestamp now);
 
+// When everything that is on each device now is over, by place in the device order.
+std::vector<Timestamp> ends_of_devices(const SchedulerState& state, Timestamp now);
+
 // Its owner's lease that lasts into the reserved time: it counts towards the reservation.
 bool counts_towards(const Reservation& reservation, const Holding& lease, Timestamp now);
 

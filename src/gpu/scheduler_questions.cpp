@@ -1,25 +1,18 @@
 // What the scheduler answers without changing anything: refusals at the door, times, reasons, extensions.
+#include "base/text.hpp"
 #include "gpu/scheduler.hpp"
 
 #include <algorithm>
 
 namespace berth::gpu {
-namespace {
-
-std::string gpus(std::uint64_t count) {
-    return std::to_string(count) + (count == 1 ? " GPU" : " GPUs");
-}
-
-}  // namespace
-
 std::string Scheduler::refusal_of_entry(const QueueRequest& request) const {
     if (request.wish.count == 0) return "Ask for at least one GPU, or start without any.";
     const auto asked = state_.shape_of(request.wish);
     const Shape& shape = *asked;
     if (shape.matching.none()) return "There is no such GPU here.";
     if (request.wish.count > shape.matching.count()) {
-        return "You asked for " + gpus(request.wish.count) + "; there are only " +
-               gpus(shape.matching.count()) + " of that kind. Ask for fewer.";
+        return "You asked for " + counted(request.wish.count, "GPU") + "; there are only " +
+               counted(shape.matching.count(), "GPU") + " of that kind. Ask for fewer.";
     }
     if (request.length && *request.length <= Duration{}) return "Ask for a longer time.";
     if (queue_.size() >= state_.options.max_entries) {

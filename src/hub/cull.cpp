@@ -2,6 +2,7 @@
 
 #include "base/random.hpp"
 #include "gpu/idle_limit.hpp"
+#include "hub/audit.hpp"
 #include "hub/drains.hpp"
 #include "hub/gpu_metrics.hpp"
 #include "hub/kernels.hpp"
@@ -364,14 +365,11 @@ awaitable<Result<Timestamp>> Culler::keep_running(access::Permit permit, ServerK
             "This server was kept running " + std::to_string(server->row.keep_count) +
                 " times, and may not be again. Save your work; you can start it anew at once."};
     const auto until = now_utc() + policy.extension;
-    store::AuditRow audit;
-    audit.at = now_utc();
-    audit.principal = permit.principal_name();
-    audit.action = "server.keep_running";
-    audit.target = key.full_name();
-    audit.permit = permit.scope();
-    audit.result = "ok";
-    audit.detail = "for " + in_words(policy.extension) + ", number " + std::to_string(count);
+    const auto audit = audit_of(
+        permit,
+        "server.keep_running",
+        key.full_name(),
+        "for " + in_words(policy.extension) + ", number " + std::to_string(count));
     store::Change change = [id = server->row.id, count, until, audit](store::Transaction& t) {
         store::keep_server(t, id, count, until);
         store::insert(t, audit);

@@ -1,4 +1,5 @@
 // Leases with an end: when a server's is over, who may move it, and whose GPU was never used.
+#include "hub/audit.hpp"
 #include "hub/cull.hpp"
 #include "hub/notify.hpp"
 #include "obs/log.hpp"
@@ -12,18 +13,6 @@ namespace {
 
 Error refused(std::string why) {
     return {HubErrc::no_more_extensions, std::move(why)};
-}
-
-store::AuditRow audit_of(const access::Permit& permit, const ServerKey& key, Timestamp until) {
-    store::AuditRow audit;
-    audit.at = now_utc();
-    audit.principal = permit.principal_name();
-    audit.action = "gpu.extend";
-    audit.target = key.full_name();
-    audit.permit = permit.scope();
-    audit.result = "ok";
-    audit.detail = "until " + format_rfc3339(until);
-    return audit;
 }
 
 }  // namespace
@@ -92,7 +81,10 @@ awaitable<Result<Timestamp>> Culler::extend_held(
     BERTH_CO_TRY(const auto wanted, end_wanted(*context_.leases.find(id), until));
     if (const auto refusal = queue_.extend(id, wanted)) co_return refused(*refusal);
     store::Change change =
-        [id, wanted, audit = audit_of(permit, server->key, wanted)](store::Transaction& t) {
+        [id,
+         wanted,
+         audit = audit_of(permit, "gpu.extend", server->key.full_name(), "until " + format_rfc3339(wanted))](
+            store::Transaction& t) {
             store::move_lease_end(t, id, wanted);
             store::insert(t, audit);
         };

@@ -1,6 +1,7 @@
 #include "hub/drains.hpp"
 
 #include "gpu/device_rows.hpp"
+#include "hub/audit.hpp"
 #include "hub/errors.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
@@ -64,14 +65,7 @@ Result<void> Drains::restore() {
 awaitable<Result<void>> Drains::commit(
     access::Permit permit, DeviceUuid device, std::optional<Drain> drain, std::string action) {
     BERTH_CO_TRY(const auto plan, context_.inventory.plan_cordon(device, drain.has_value()));
-    store::AuditRow audit;
-    audit.at = now_utc();
-    audit.principal = permit.principal_name();
-    audit.action = std::move(action);
-    audit.target = device.value;
-    audit.permit = permit.scope();
-    audit.result = "ok";
-    if (drain) audit.detail = drain->reason;
+    auto audit = audit_of(permit, std::move(action), device.value, drain ? drain->reason : std::string());
     if (drain && drain->deadline)
         audit.detail.append(audit.detail.empty() ? "by " : ", by ").append(format_rfc3339(*drain->deadline));
     store::Change change = [plan, key = key_of(device), text = text_of(drain), audit](store::Transaction& t) {

@@ -3,6 +3,7 @@
 #include "hub/culling.hpp"
 #include "hub/gpu_queue.hpp"
 #include "hub/servers.hpp"
+#include "hub/stored_wish.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -61,12 +62,8 @@ std::vector<gpu::QuotaRule> GpuQueue::quota_rules(const config::Options& options
 }
 
 json::object stored_request(const GpuQueue::Ask& ask) {
-    json::object request;
-    request["gpus"] = ask.wish.count;
+    auto request = stored_wish(ask.wish);
     request["exclusive"] = ask.wish.sharing == gpu::Sharing::exclusive;
-    request["pool"] = ask.wish.pool;
-    request["model"] = ask.wish.model;
-    request["min_memory"] = ask.wish.min_memory.count;
     request["profile"] = ask.profile;
     request["preemptible"] = ask.preemptible;
     return request;
@@ -78,14 +75,10 @@ GpuQueue::Ask GpuQueue::ask_of(const store::QueueEntryRow& row) {
     ask.server = row.server;
     ask.priority = row.priority;
     if (const auto* request = row.request.if_object()) {
-        ask.wish.count = static_cast<std::uint32_t>(int_at(*request, "gpus").value_or(1));
+        ask.wish = wish_of_stored(*request);
         const auto* exclusive = request->if_contains("exclusive");
         const bool shared = exclusive != nullptr && exclusive->is_bool() && !exclusive->get_bool();
         ask.wish.sharing = shared ? gpu::Sharing::shared : gpu::Sharing::exclusive;
-        ask.wish.pool = string_at(*request, "pool").value_or("");
-        ask.wish.model = string_at(*request, "model").value_or("");
-        ask.wish.min_memory.count =
-            static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*request, "min_memory").value_or(0)));
         ask.profile = string_at(*request, "profile").value_or("");
         const auto* preemptible = request->if_contains("preemptible");
         ask.preemptible = preemptible != nullptr && preemptible->is_bool() && preemptible->get_bool();

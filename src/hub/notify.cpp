@@ -33,6 +33,15 @@ std::string label_of(const Server& server) {
     return "Your server " + (shown.empty() ? server.key.server.value : shown);
 }
 
+// What an answer's status says of the notice (RFC 9110 §15).
+Result<void> outcome_of(unsigned status, std::string_view who) {
+    if (status >= 200 && status < 300) return {};
+    const bool again = status >= 500 || status == 408 || status == 429;
+    std::string why(who);
+    why.append(" answered ").append(std::to_string(status)).append(".");
+    return Error{again ? NoticeErrc::later : NoticeErrc::never, std::move(why)};
+}
+
 std::string setting_of(UserId user) {
     return "notices:" + std::to_string(number_of(user));
 }
@@ -116,7 +125,7 @@ void Notices::unused(const Server& server) {
 
 std::string Notices::page_of(const Server& server, NoticeKind kind) const {
     const auto& options = context_.options;
-    const auto origin = origin_of(options.public_url.empty() ? options.bind_url : options.public_url);
+    const auto origin = public_origin_of(options);
     const bool opens = kind == NoticeKind::ready;
     return origin + (opens ? server.prefix(options.base_path()) : options.base_path() + "hub/home");
 }
@@ -224,11 +233,7 @@ awaitable<Result<void>> Notices::by_webhook(std::shared_ptr<const Notice> notice
     post.body = json::serialize(body);
     const auto status = co_await outbound_.send(std::move(post), Deadline::in(kOneTry));
     if (!status) co_return Error{NoticeErrc::later, status.error().message};
-    if (*status >= 200 && *status < 300) co_return Result<void>{};
-    const bool again = *status >= 500 || *status == 408 || *status == 429;
-    co_return Error{
-        again ? NoticeErrc::later : NoticeErrc::never,
-        "The webhook answered " + std::to_string(*status) + "."};
+    co_return outcome_of(*status, "The webhook");
 }
 
 awaitable<Result<void>> Notices::by_mail(std::shared_ptr<const Notice> notice) {
@@ -262,14 +267,12 @@ awaitable<Result<void>> Notices::by_browser(std::shared_ptr<const Notice> notice
         const bool ours = status.error().is(PushErrc::key_unusable) || status.error().is(PushErrc::bad_key);
         co_return Error{ours ? NoticeErrc::never : NoticeErrc::later, status.error().message};
     }
-    if (*status >= 200 && *status < 300) co_return Result<void>{};
-    const std::string why = "The push service answered " + std::to_string(*status) + ".";
+    auto outcome = outcome_of(*status, "The push service");
     if (*status == 404 || *status == 410) {
         (void)co_await push_.unsubscribe(to.user, to.endpoint);
-        co_return Error{NoticeErrc::gone, why};
+        co_return Error{NoticeErrc::gone, outcome.error().message};
     }
-    const bool again = *status >= 500 || *status == 408 || *status == 429;
-    co_return Error{again ? NoticeErrc::later : NoticeErrc::never, why};
+    co_return outcome;
 }
 
 std::optional<std::string> Notices::address_of(UserId id) const {

@@ -12,21 +12,6 @@
 namespace berth::hub {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string base64(std::string_view data) {
-    std::string out;
-    for (std::size_t at = 0; at < data.size(); at += 3) {
-        std::uint32_t bits = 0;
-        const std::size_t count = std::min<std::size_t>(3, data.size() - at);
-        for (std::size_t i = 0; i < 3; ++i)
-            bits = bits << 8 | (i < count ? static_cast<unsigned char>(data[at + i]) : 0U);
-        for (std::size_t i = 0; i < 4; ++i)
-            out += i <= count ? kAlphabet[bits >> (18 - 6 * i) & 63U] : '=';
-    }
-    return out;
-}
-
 bool is_plain(std::string_view text) {
     return std::all_of(
         text.begin(), text.end(), [](unsigned char c) { return c == '\n' || (c >= ' ' && c < 127); });

@@ -1,5 +1,6 @@
 #include "hub/notify_push.hpp"
 
+#include "base/random.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 
@@ -77,7 +78,7 @@ awaitable<Result<unsigned>> Push::send(store::PushRow to, std::string text, Dead
     if (!target) co_return Error{PushErrc::bad_key, "The browser's keys cannot be used."};
     const auto& options = context_.options;
     const auto& from = options.notify.mail.from;
-    const auto home = origin_of(options.public_url.empty() ? options.bind_url : options.public_url);
+    const auto home = public_origin_of(options);
     Post post;
     post.reach = reach_;
     BERTH_CO_TRY(post.body, encrypt_push(text, *target));

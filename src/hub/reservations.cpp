@@ -1,7 +1,10 @@
 #include "hub/reservations.hpp"
 
+#include "base/text.hpp"
 #include "gpu/pools.hpp"
+#include "hub/audit.hpp"
 #include "hub/errors.hpp"
+#include "hub/stored_wish.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 #include "store/reservation_queries.hpp"
@@ -26,20 +29,6 @@ Error invalid(std::string message) {
     return {HubErrc::options_invalid, std::move(message)};
 }
 
-std::string gpus(std::size_t count) {
-    return std::to_string(count) + (count == 1 ? " GPU" : " GPUs");
-}
-
-json::object stored_wish(const gpu::Wish& wish) {
-    json::array devices;
-    for (const auto& uuid : wish.among)
-        devices.emplace_back(uuid.value);
-    json::object stored{{"gpus", wish.count}, {"pool", wish.pool}, {"model", wish.model}};
-    stored["min_memory"] = wish.min_memory.count;
-    stored["devices"] = std::move(devices);
-    return stored;
-}
-
 // Only one decision at a time; the next one sees its outcome.
 class Turn {
 public:
@@ -55,16 +44,8 @@ private:
     Notifier& over_;
 };
 
-store::AuditRow audit_of(const access::Permit& permit, std::string action, const store::ReservationRow& row) {
-    store::AuditRow audit;
-    audit.at = now_utc();
-    audit.principal = permit.principal_name();
-    audit.action = std::move(action);
-    audit.target = std::to_string(row.id);
-    audit.permit = permit.scope();
-    audit.result = "ok";
-    audit.detail = format_rfc3339(row.begin).append(" to ").append(format_rfc3339(row.end));
-    return audit;
+std::string times_of(const store::ReservationRow& row) {
+    return format_rfc3339(row.begin).append(" to ").append(format_rfc3339(row.end));
 }
 
 Result<void> check_times(const Reservations::Wanted& wanted, Timestamp now) {
@@ -83,20 +64,8 @@ const store::ReservationRow* Reservations::find(std::int64_t id) const {
 }
 
 gpu::Wish Reservations::wish_of(const store::ReservationRow& row) {
-    gpu::Wish wish;
     const auto* stored = row.wish.if_object();
-    if (stored == nullptr) return wish;
-    wish.count = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
-        int_at(*stored, "gpus").value_or(1), 1, static_cast<std::int64_t>(gpu::kMaxDevices)));
-    wish.pool = string_at(*stored, "pool").value_or("");
-    wish.model = string_at(*stored, "model").value_or("");
-    wish.min_memory.count =
-        static_cast<std::uint64_t>(std::max<std::int64_t>(0, int_at(*stored, "min_memory").value_or(0)));
-    const auto* devices = array_at(*stored, "devices");
-    for (const auto& each : devices != nullptr ? *devices : json::array{}) {
-        if (each.is_string()) wish.among.emplace_back(std::string(each.get_string()));
-    }
-    return wish;
+    return stored == nullptr ? gpu::Wish{} : wish_of_stored(*stored);
 }
 
 gpu::Reservation Reservations::reservation_of(const store::ReservationRow& row) const {
@@ -191,22 +160,16 @@ std::string Reservations::names_of(const gpu::ReservationObstacle& obstacle) con
         const auto* row = find(static_cast<std::int64_t>(id));
         if (row == nullptr) continue;
         names.push_back(
-            owner_of(*row) + " (reservation " + std::to_string(row->id) + ", " + format_rfc3339(row->begin) +
-            " to " + format_rfc3339(row->end) + ")");
+            owner_of(*row) + " (reservation " + std::to_string(row->id) + ", " + times_of(*row) + ")");
     }
-    std::string text;
-    for (std::size_t at = 0; at < std::min(names.size(), kNamed); ++at)
-        text.append(at == 0 ? "" : ", ").append(names[at]);
-    if (names.size() > kNamed)
-        text.append(" and ").append(std::to_string(names.size() - kNamed)).append(" more");
-    return text;
+    return listed(names, kNamed);
 }
 
 Error Reservations::refusal_of(const gpu::ReservationObstacle& obstacle, const gpu::Wish& wish) const {
     using Rule = gpu::ReservationObstacle::Rule;
     const std::string of = (wish.model.empty() ? std::string() : " of model " + wish.model) +
                            (wish.pool.empty() ? std::string() : " in " + gpu::pool_in_words(wish.pool));
-    const std::string has = gpus(obstacle.could_have);
+    const std::string has = counted(obstacle.could_have, "GPU");
     std::string text;
     switch (obstacle.rule) {
         case Rule::beyond_what_exists:
@@ -235,7 +198,9 @@ awaitable<Result<store::ReservationRow>> Reservations::add(access::Permit permit
     queue_.bring_up_to_date();
     const auto obstacle = gpu::obstacle_to(queue_.scheduler().state(), reservation_of(row), now_utc());
     if (obstacle) co_return refusal_of(*obstacle, wanted.wish);
-    store::Change change = [row, audit = audit_of(permit, "gpu.reserve", row)](store::Transaction& t) {
+    store::Change change = [row,
+                            audit = audit_of(permit, "gpu.reserve", std::to_string(row.id), times_of(row))](
+                               store::Transaction& t) {
         store::insert(t, row);
         store::insert(t, audit);
     };
@@ -250,7 +215,9 @@ awaitable<Result<void>> Reservations::remove(access::Permit permit, std::int64_t
     const auto* row = find(id);
     if (row == nullptr)
         co_return Error{HubErrc::no_such_reservation, "There is no reservation " + std::to_string(id) + "."};
-    store::Change change = [id, audit = audit_of(permit, "gpu.unreserve", *row)](store::Transaction& t) {
+    store::Change change = [id,
+                            audit = audit_of(permit, "gpu.unreserve", std::to_string(id), times_of(*row))](
+                               store::Transaction& t) {
         store::remove_reservation(t, id);
         store::insert(t, audit);
     };

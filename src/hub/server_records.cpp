@@ -1,5 +1,6 @@
 #include "hub/server_records.hpp"
 
+#include "hub/audit.hpp"
 #include "identity/names.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
@@ -8,17 +9,6 @@
 
 namespace berth::hub {
 namespace {
-
-store::AuditRow audit_of(const access::Permit& permit, std::string action, const ServerKey& key) {
-    store::AuditRow audit;
-    audit.at = now_utc();
-    audit.principal = permit.principal_name();
-    audit.action = std::move(action);
-    audit.target = key.full_name();
-    audit.permit = permit.scope();
-    audit.result = "ok";
-    return audit;
-}
 
 Error exists(const ServerKey& key) {
     return Error{HubErrc::server_exists, "A server named '" + key.server.value + "' exists already."};
@@ -60,7 +50,7 @@ awaitable<Result<std::shared_ptr<Server>>> ServerRecords::create(
         BERTH_CO_TRY(row.display_name, identity::display_name(*with.display_name));
     }
     if (with.user_options) row.user_options = *with.user_options;
-    const auto audit = audit_of(permit, "server.create", key);
+    const auto audit = audit_of(permit, "server.create", key.full_name());
     store::Change change = [row, audit](store::Transaction& t) {
         store::insert(t, row);
         store::insert(t, audit);
@@ -100,7 +90,7 @@ awaitable<Result<std::shared_ptr<Server>>> ServerRecords::change(
         if (!shown) co_return Error{HubErrc::server_name_invalid, shown.error().message};
         row.display_name = *shown;
     }
-    const auto audit = audit_of(permit, "server.change", key);
+    const auto audit = audit_of(permit, "server.change", key.full_name());
     store::Change change = [row, audit](store::Transaction& t) {
         store::update(t, row);
         store::insert(t, audit);
@@ -126,7 +116,7 @@ awaitable<Result<void>> ServerRecords::remove(access::Permit permit, ServerKey k
     if (!server) co_return Error{HubErrc::no_such_server, "There is no such server."};
     if (server->active()) co_return Error{HubErrc::not_stopped, "Stop the server first; it is running."};
     const auto id = server->row.id;
-    const auto audit = audit_of(permit, "server.remove", key);
+    const auto audit = audit_of(permit, "server.remove", key.full_name());
     store::Change change = [id, audit](store::Transaction& t) {
         store::remove_server(t, id);
         store::insert(t, audit);

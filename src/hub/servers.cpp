@@ -129,4 +129,8 @@ std::string origin_of(std::string_view url) {
     return std::string(url.substr(0, url.find('/', authority + 3)));
 }
 
+std::string public_origin_of(const config::Options& options) {
+    return origin_of(options.public_url.empty() ? options.bind_url : options.public_url);
+}
+
 }  // namespace berth::hub

@@ -151,5 +151,7 @@ private:
 
 // "https://hub.example.org" of "https://hub.example.org/base/".
 std::string origin_of(std::string_view url);
+// Where people reach the hub: of public_url, else of bind_url.
+std::string public_origin_of(const config::Options& options);
 
 }  // namespace berth::hub

@@ -1,6 +1,7 @@
 #include "hub/start_server.hpp"
 
 #include "base/assert.hpp"
+#include "hub/audit.hpp"
 #include "hub/server_records.hpp"
 #include "identity/names.hpp"
 #include "obs/jupyterhub_metrics.hpp"
@@ -276,13 +277,7 @@ spawn::Environment StartServer::environment_for(
 }
 
 awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key, Intent intent) {
-    store::AuditRow audit;
-    audit.at = now_utc();
-    audit.principal = permit.principal_name();
-    audit.action = "server.start";
-    audit.target = key.full_name();
-    audit.permit = permit.scope();
-    audit.result = "ok";
+    auto audit = audit_of(permit, "server.start", key.full_name());
     audit.detail = "profile " + intent.row.profile + ", " +
                    (intent.queued ? std::string("waits for GPUs")
                                   : std::to_string(intent.plan.devices.size()) + " GPUs");

@@ -1,5 +1,6 @@
 #include "hub/stop_server.hpp"
 
+#include "hub/audit.hpp"
 #include "obs/log.hpp"
 
 namespace berth::hub {
@@ -10,13 +11,7 @@ awaitable<Result<void>> StopServer::begin(access::Permit permit, ServerKey key, 
     if (!server) co_return Error{HubErrc::no_such_server, "There is no such server."};
     if (!server->active() || server->reaping) co_return Result<void>{};
     if (wish.still_wanted && !wish.still_wanted(*server)) co_return Result<void>{};
-    store::AuditRow audit;
-    audit.at = now_utc();
-    audit.principal = permit.principal_name();
-    audit.action = "server.stop";
-    audit.target = key.full_name();
-    audit.permit = permit.scope();
-    audit.result = "ok";
+    auto audit = audit_of(permit, "server.stop", key.full_name());
     if (!wish.sentence.empty()) audit.detail = wish.end_reason;
     // Committed by the reaper with the row. A full disk must not keep anybody from giving back what they
     // hold: then it waits for the commit that ends the lease, and the log says who asked. Asked twice while a

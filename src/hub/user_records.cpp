@@ -1,23 +1,11 @@
 #include "hub/user_records.hpp"
 
+#include "hub/audit.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
 
 namespace berth::hub {
 namespace {
-
-store::AuditRow audit_of(
-    const access::Permit& permit, std::string action, const UserName& user, std::string detail) {
-    store::AuditRow audit;
-    audit.at = now_utc();
-    audit.principal = permit.principal_name();
-    audit.action = std::move(action);
-    audit.target = user.value;
-    audit.permit = permit.scope();
-    audit.result = "ok";
-    audit.detail = std::move(detail);
-    return audit;
-}
 
 // The mutation and its audit record in one change.
 store::Change with_audit(store::Change write, store::AuditRow audit) {
@@ -41,7 +29,7 @@ awaitable<Result<void>> UserRecords::rename(access::Permit permit, UserName user
     }
     BERTH_CO_TRY(auto mutation, context_.directory.prepare_rename(found->id(), to));
     auto change =
-        with_audit(std::move(mutation.write), audit_of(permit, "user.rename", user, "to " + to.value));
+        with_audit(std::move(mutation.write), audit_of(permit, "user.rename", user.value, "to " + to.value));
     BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
     mutation.apply();
     context_.servers.rename_user(user, to);
@@ -70,7 +58,7 @@ awaitable<Result<void>> UserRecords::remove(access::Permit permit, UserName user
                 HubErrc::not_stopped, "A server of " + user.value + " was started meanwhile. Try again."};
     }
     BERTH_CO_TRY(auto mutation, context_.directory.prepare_removal(found->id()));
-    auto change = with_audit(std::move(mutation.write), audit_of(permit, "user.remove", user, ""));
+    auto change = with_audit(std::move(mutation.write), audit_of(permit, "user.remove", user.value));
     BERTH_CO_CHECK(co_await context_.store.commit(std::move(change)));
     mutation.apply();
     for (const auto& server : context_.servers.of_user(user))

@@ -177,27 +177,6 @@ std::string_view text_of(PushErrc reason) {
     return "web push";
 }
 
-std::optional<std::string> from_base64url(std::string_view text) {
-    while (!text.empty() && text.back() == '=')
-        text.remove_suffix(1);
-    if (text.size() % 4 == 1) return std::nullopt;
-    constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    std::string out;
-    std::uint32_t bits = 0;
-    int count = 0;
-    for (const char c : text) {
-        const auto value = kAlphabet.find(c);
-        if (value == std::string_view::npos) return std::nullopt;
-        bits = bits << 6 | static_cast<std::uint32_t>(value);
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            out += static_cast<char>(bits >> count & 0xFFU);
-        }
-    }
-    return out;
-}
-
 Result<PushKey> PushKey::make() {
     Key key(EVP_EC_gen("prime256v1"));
     if (!key) return bad_key("No key can be made.");

@@ -17,9 +17,6 @@ enum class PushErrc { bad_key = 1, key_unusable };
 std::string_view text_of(PushErrc reason);
 BERTH_ERROR_CATEGORY(PushErrc, "web_push")
 
-// Nothing for what is not base64url (RFC 4648 §5); padding may be left out.
-std::optional<std::string> from_base64url(std::string_view text);
-
 // A key pair on P-256.
 class PushKey {
 public:
