@@ -1,17 +1,13 @@
 // Leases with an end: told, moved by those who may, kept over a restart and over a clock that is set.
-#include "hub/cull.hpp"
 #include "hub/notify.hpp"
-#include "hub/test_hub.hpp"
+#include "hub/test_culler.hpp"
 
 namespace berth::hub {
 namespace {
 
 using namespace std::chrono_literals;
-using spawn::doubles::MemorySpawner;
-using test::TestHub;
-
-const ServerKey kAnn{UserName("ann"), ServerName("")};
-const ServerKey kBob{UserName("bob"), ServerName("")};
+using test::kAnn;
+using test::kBob;
 
 config::Options leasing(seconds length) {
     auto options = test::options_with_gpus({"GPU-a"});
@@ -22,41 +18,15 @@ config::Options leasing(seconds length) {
     return options;
 }
 
-struct LeaseEnds : testing::Test {
-    std::optional<TestHub> hub;
-    std::optional<Activity> activity;
-    std::optional<Culler> culler;
-
+struct LeaseEnds : test::CullerFixture {
     void open(config::Options options, const std::string& folder = {}) {
-        culler.reset();
-        activity.reset();
-        hub.emplace(std::move(options), folder);
-        auto spawner = std::make_shared<MemorySpawner>(hub->io.get_executor());
-        hub->open(spawner);
-        spawner->url = hub->notebook_url();
-        for (const auto& key : {kAnn, kBob}) {
-            if (hub->directory->find(key.user) == nullptr) hub->add_user(key.user.value);
-        }
-        activity.emplace(*hub->context);
-        culler.emplace(*hub->context, *activity, *hub->stop, *hub->gpus);
-    }
-    ~LeaseEnds() override {
-        if (!hub) return;
-        if (hub->store) hub->close();
-        std::filesystem::remove_all(hub->dir);
+        open_for({kAnn, kBob}, std::move(options), folder);
     }
     void start(const ServerKey& key) {
         ASSERT_TRUE(hub->begin(key, json::value{{"gpus", 1}}));
         ASSERT_TRUE(*hub->wait_started(key));
     }
-    Server& server(const ServerKey& key = kAnn) { return *hub->servers->find(key); }
     Timestamp end() { return *culler->lease_end_of(server()); }
-    void look() {
-        hub->run([](Culler& c) -> awaitable<bool> {
-            co_await c.look();
-            co_return true;
-        }(*culler));
-    }
     Result<Timestamp> extend(std::optional<Timestamp> until = std::nullopt) {
         return hub->run(culler->extend_lease(hub->permit(kAnn), kAnn, until));
     }

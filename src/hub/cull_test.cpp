@@ -1,18 +1,15 @@
 // The culler over the real use cases: who is warned, who may hold it off, who is stopped, and who never.
-#include "hub/cull.hpp"
-
 #include "hub/kernels.hpp"
-#include "hub/test_hub.hpp"
+#include "hub/test_culler.hpp"
 
 namespace berth::hub {
 namespace {
 
 using namespace std::chrono_literals;
-using spawn::doubles::MemorySpawner;
+using test::kAnn;
 using test::options_with_gpus;
 using test::TestHub;
 
-const ServerKey kAnn{UserName("ann"), ServerName("")};
 const ServerKey kAnnsOther{UserName("ann"), ServerName("train")};
 
 config::Options culling(seconds idle, seconds warning) {
@@ -25,37 +22,13 @@ config::Options culling(seconds idle, seconds warning) {
     return options;
 }
 
-struct CullTest : testing::Test {
-    std::optional<TestHub> hub;
-    std::optional<Activity> activity;
-    std::optional<Culler> culler;
-
+struct CullTest : test::CullerFixture {
     void open(config::Options options, const std::string& folder = {}) {
-        culler.reset();
-        activity.reset();
-        hub.emplace(std::move(options), folder);
-        auto spawner = std::make_shared<MemorySpawner>(hub->io.get_executor());
-        hub->open(spawner);
-        spawner->url = hub->notebook_url();
-        if (hub->directory->find(kAnn.user) == nullptr) hub->add_user("ann");
-        activity.emplace(*hub->context);
-        culler.emplace(*hub->context, *activity, *hub->stop, *hub->gpus);
-    }
-    ~CullTest() override {
-        if (!hub) return;
-        if (hub->store) hub->close();
-        std::filesystem::remove_all(hub->dir);
+        open_for({kAnn}, std::move(options), folder);
     }
     void start(const ServerKey& key) {
         ASSERT_TRUE(hub->begin(key));
         ASSERT_TRUE(*hub->wait_started(key));
-    }
-    Server& server(const ServerKey& key = kAnn) { return *hub->servers->find(key); }
-    void look() {
-        hub->run([](Culler& c) -> awaitable<bool> {
-            co_await c.look();
-            co_return true;
-        }(*culler));
     }
     // The row says so, and the culler has not seen the server before.
     void idle_for(seconds span, const ServerKey& key = kAnn) {

@@ -8,10 +8,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using spawn::doubles::MemorySpawner;
+using test::kAnn;
 using test::options_with_gpus;
 using test::TestHub;
 
-const ServerKey kAnn{UserName("ann"), ServerName("")};
 const std::string kOurs(64, 'a');
 const std::string kTheirs(64, 'b');
 

@@ -1,7 +1,6 @@
 // Claims on GPUs beside the queue's: reservations are kept, GPUs are taken back for a better claim or out of
 // service, after a warning; whoever has a sick one is told.
-#include "hub/cull.hpp"
-#include "hub/test_hub.hpp"
+#include "hub/test_culler.hpp"
 #include "store/queries.hpp"
 #include "store/reservation_queries.hpp"
 
@@ -10,12 +9,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using spawn::doubles::MemorySpawner;
+using test::kAnn;
+using test::kBob;
+using test::kEve;
 using test::options_with_gpus;
 using test::TestHub;
-
-const ServerKey kAnn{UserName("ann"), ServerName("")};
-const ServerKey kBob{UserName("bob"), ServerName("")};
-const ServerKey kEve{UserName("eve"), ServerName("")};
 
 config::Profile profile_of(std::string name, bool preemptible, std::uint32_t priority) {
     config::Profile profile;
@@ -80,12 +78,17 @@ struct GpuClaims : testing::Test {
     Result<void> drain(const std::string& uuid, std::optional<Timestamp> deadline, std::string reason) {
         return hub->run(hub->drains->begin(gpu_admin(), DeviceUuid(uuid), deadline, std::move(reason)));
     }
-    void look() {
-        auto looked = [](Culler& one) -> awaitable<Result<void>> {
-            co_await one.look();
-            co_return Result<void>{};
-        };
-        ASSERT_TRUE(hub->run(looked(*culler)));
+    void look() { test::look(*hub, *culler); }
+    // Bob's start has a better claim than what Ann works with, and the culler has looked.
+    void urgent_while_batch() {
+        options.profiles = {profile_of("batch", true, 0), profile_of("urgent", false, 10)};
+        options.gpu.preemption.enabled = true;
+        options.gpu.preemption.min_runtime = 0s;
+        options.gpu.preemption.grace = 1s;
+        open();
+        started(kAnn, json::object{{"profile", "batch"}});
+        ASSERT_TRUE(hub->begin(kBob, json::object{{"profile", "urgent"}}));
+        look();
     }
     bool waits(const ServerKey& key) {
         const auto server = hub->servers->find(key);
@@ -219,14 +222,7 @@ TEST_F(GpuClaims, ForgetsWhatEndedLongAgoAndWhoseOwnerIsGone) {
 }
 
 TEST_F(GpuClaims, WhoWorksIsWarnedAndThenMakesRoomForABetterClaim) {
-    options.profiles = {profile_of("batch", true, 0), profile_of("urgent", false, 10)};
-    options.gpu.preemption.enabled = true;
-    options.gpu.preemption.min_runtime = 0s;
-    options.gpu.preemption.grace = 1s;
-    open();
-    started(kAnn, json::object{{"profile", "batch"}});
-    ASSERT_TRUE(hub->begin(kBob, json::object{{"profile", "urgent"}}));
-    look();
+    urgent_while_batch();
     ASSERT_TRUE(server(kAnn)->ending) << "she was not told";
     EXPECT_EQ(server(kAnn)->ending->why, EndReason::preempted);
     EXPECT_EQ(server(kAnn)->ending->extensions_left, 0U);
@@ -242,14 +238,7 @@ TEST_F(GpuClaims, WhoWorksIsWarnedAndThenMakesRoomForABetterClaim) {
 }
 
 TEST_F(GpuClaims, WhoeverItWasForIsGoneSoItGoesOn) {
-    options.profiles = {profile_of("batch", true, 0), profile_of("urgent", false, 10)};
-    options.gpu.preemption.enabled = true;
-    options.gpu.preemption.min_runtime = 0s;
-    options.gpu.preemption.grace = 1s;
-    open();
-    started(kAnn, json::object{{"profile", "batch"}});
-    ASSERT_TRUE(hub->begin(kBob, json::object{{"profile", "urgent"}}));
-    look();
+    urgent_while_batch();
     ASSERT_TRUE(server(kAnn)->ending);
     ASSERT_TRUE(hub->run(hub->stop->begin(hub->permit(kBob), kBob)));
     ASSERT_TRUE(hub->wait_gone(kBob));

@@ -8,10 +8,10 @@ namespace {
 
 using namespace std::chrono_literals;
 using spawn::doubles::MemorySpawner;
+using test::kAnn;
 using test::options_with_gpus;
 using test::TestHub;
 
-const ServerKey kAnn{UserName("ann"), ServerName("")};
 const DeviceUuid kA("GPU-a");
 
 gpu::AgentSnapshot reading(std::uint32_t load, std::uint64_t energy) {

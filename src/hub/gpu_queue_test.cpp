@@ -1,6 +1,5 @@
 // Starts for which no GPU is free: they wait with a place, start by themselves, and outlive the hub.
-#include "hub/cull.hpp"
-#include "hub/test_hub.hpp"
+#include "hub/test_culler.hpp"
 #include "store/queries.hpp"
 
 namespace berth::hub {
@@ -8,12 +7,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using spawn::doubles::MemorySpawner;
+using test::kAnn;
+using test::kBob;
+using test::kEve;
 using test::options_with_gpus;
 using test::TestHub;
-
-const ServerKey kAnn{UserName("ann"), ServerName("")};
-const ServerKey kBob{UserName("bob"), ServerName("")};
-const ServerKey kEve{UserName("eve"), ServerName("")};
 
 struct GpuQueueTest : testing::Test {
     config::Options options = options_with_gpus({"GPU-a"});
@@ -192,18 +190,11 @@ TEST_F(GpuQueueTest, AnIdleGpuGoesToWhoWaits) {
     Culler culler(*hub->context, activity, *hub->stop, *hub->gpus);
     ASSERT_TRUE(hub->begin(kAnn));
     ASSERT_TRUE(*hub->wait_started(kAnn));
-    auto look = [&] {
-        auto looked = [](Culler& one) -> awaitable<Result<void>> {
-            co_await one.look();
-            co_return Result<void>{};
-        };
-        ASSERT_TRUE(hub->run(looked(culler)));
-    };
     hub->settle(2100ms);
-    look();
+    test::look(*hub, culler);
     EXPECT_TRUE(hub->servers->find(kAnn)->ready()) << "nobody waits, so nobody is stopped";
     ASSERT_TRUE(hub->begin(kBob));
-    look();
+    test::look(*hub, culler);
     ASSERT_TRUE(hub->wait_gone(kAnn));
     const auto ann = hub->servers->find(kAnn);
     EXPECT_NE(ann->row.stopped_because.find("waiting"), std::string::npos) << ann->row.stopped_because;
@@ -221,17 +212,10 @@ TEST_F(GpuQueueTest, TheLongerSomebodyWaitsTheSoonerAnIdleGpuGoes) {
     ASSERT_TRUE(hub->begin(kAnn));
     ASSERT_TRUE(*hub->wait_started(kAnn));
     ASSERT_TRUE(hub->begin(kBob));
-    auto look = [&] {
-        auto looked = [](Culler& one) -> awaitable<Result<void>> {
-            co_await one.look();
-            co_return Result<void>{};
-        };
-        ASSERT_TRUE(hub->run(looked(culler)));
-    };
-    look();
+    test::look(*hub, culler);
     EXPECT_TRUE(hub->servers->find(kAnn)->ready()) << "not unused for long";
     hub->settle(3500ms);
-    look();
+    test::look(*hub, culler);
     ASSERT_TRUE(hub->wait_gone(kAnn));
     EXPECT_TRUE(*hub->wait_started(kBob));
 }

@@ -7,12 +7,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using spawn::doubles::MemorySpawner;
+using test::kAnn;
+using test::kBob;
+using test::kEve;
 using test::options_with_gpus;
 using test::TestHub;
 
-const ServerKey kAnn{UserName("ann"), ServerName("")};
-const ServerKey kBob{UserName("bob"), ServerName("")};
-const ServerKey kEve{UserName("eve"), ServerName("")};
 const std::string kToken = "0123456789abcdef0123456789abcdef";
 
 struct ReconcileTest : testing::Test {

@@ -9,12 +9,11 @@ using namespace std::chrono_literals;
 using spawn::doubles::MemorySpawner;
 using spawn::doubles::NeverSpawner;
 using spawn::doubles::SlowSpawner;
+using test::kAnn;
+using test::kBob;
+using test::kEve;
 using test::options_with_gpus;
 using test::TestHub;
-
-const ServerKey kAnn{UserName("ann"), ServerName("")};
-const ServerKey kBob{UserName("bob"), ServerName("")};
-const ServerKey kEve{UserName("eve"), ServerName("")};
 
 config::Options one_at_a_time() {
     auto options = options_with_gpus({"GPU-a", "GPU-b"});

@@ -11,12 +11,11 @@ using spawn::doubles::LyingSpawner;
 using spawn::doubles::MemorySpawner;
 using spawn::doubles::NeverSpawner;
 using spawn::doubles::SlowSpawner;
+using test::kAnn;
+using test::kBob;
+using test::kEve;
 using test::options_with_gpus;
 using test::TestHub;
-
-const ServerKey kAnn{UserName("ann"), ServerName("")};
-const ServerKey kBob{UserName("bob"), ServerName("")};
-const ServerKey kEve{UserName("eve"), ServerName("")};
 
 struct StartServerTest : testing::Test {
     TestHub hub{options_with_gpus({"GPU-a", "GPU-b"})};

@@ -24,6 +24,11 @@ namespace berth::hub::test {
 
 using namespace std::chrono_literals;
 
+// The servers of three people.
+inline const ServerKey kAnn{UserName("ann"), ServerName("")};
+inline const ServerKey kBob{UserName("bob"), ServerName("")};
+inline const ServerKey kEve{UserName("eve"), ServerName("")};
+
 inline awaitable<http::Response> answer_ok(http::Request request) {
     const bool route = request.path().starts_with("/api/routes");
     if (!route) co_return http::Response::empty(200);
