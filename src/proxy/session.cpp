@@ -259,9 +259,9 @@ void Session::finish_exchange() {
             drop_upstream();
         }
     }
-    if (!keep_client_ || !request_complete || worker_.is_draining()) return linger();
+    if (!keep_client_ || !request_complete || worker_.is_ending()) return linger();
     state_ = State::head;
-    set_deadline(worker_.options().keep_alive_timeout);
+    set_deadline(worker_.is_draining() ? kLingerTime : worker_.options().keep_alive_timeout);
     if (client_in_.empty()) return read_client();
     // The next request is here already; a fresh turn keeps a long pipeline from growing the stack.
     asio::post(client_.executor(), [self = SessionPtr(this)] {

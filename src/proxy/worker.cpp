@@ -195,10 +195,9 @@ void Worker::adopt(int socket, Arrival arrival) {
         Socket client(loop());
         error_code failure;
         client.assign(protocol_of(socket), socket, failure);
-        if (failure || draining_) {
-            if (failure) ::close(socket);
-            return;
-        }
+        if (failure) ::close(socket);
+        // One that was accepted as a hand-over began has no other to answer it.
+        if (failure || is_ending()) return;
         const SessionPtr session(new Session(*this, std::move(client), std::move(from)));
         add(*session);
         session->start();
@@ -220,9 +219,9 @@ void Worker::sweep() {
 
 void Worker::begin_stop(Drain how) {
     asio::post(loop_, [this, how] {
-        draining_ = true;
+        draining_ = how;
         if (listener_) listener_->close();
-        ending_.spawn("stop", OnStop::drain, stop_after(how));
+        ending_.spawn("stop", OnStop::drain, stop());
     });
 }
 
@@ -245,8 +244,8 @@ awaitable<> Worker::drain_sessions(Drain how) {
         co_await sleep_for(kTick);
 }
 
-awaitable<> Worker::stop_after(Drain how) {
-    co_await drain_sessions(how);
+awaitable<> Worker::stop() {
+    co_await drain_sessions(*draining_);
     while (!sessions_.empty())
         sessions_.front().abort();
     co_await tasks_.stop(kGoodbyeTime);

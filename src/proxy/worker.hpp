@@ -63,7 +63,9 @@ public:
     const EdgePasses& edge_passes() const { return edge_passes_; }
     const RouteTable& routes();
     UpstreamPool& pool() { return pool_; }
-    bool is_draining() const { return draining_; }
+    bool is_draining() const { return draining_.has_value(); }
+    // Nobody takes this proxy's place, so nothing new begins.
+    bool is_ending() const { return draining_ && draining_->idle.count() == 0; }
     void add(Session& session) { sessions_.push_back(session); }
     // Asks --error-target for the page and hands it, or nothing, to session->on_error_page().
     void fetch_error_page(SessionPtr session, unsigned status, std::string target);
@@ -74,7 +76,7 @@ private:
     awaitable<Result<net::Socket>> connect_securely(net::Endpoint to, Deadline deadline);
     void admit(net::Socket client, Worker& taker);
     void refuse(net::Socket client, const std::string& address);
-    awaitable<> stop_after(Drain how);
+    awaitable<> stop();
     awaitable<> drain_sessions(Drain how);
     awaitable<> ask_error_target(SessionPtr session, unsigned status, std::string target);
     void sweep();
@@ -100,7 +102,7 @@ private:
     const net::TlsCertificate* certificate_ = nullptr;
     std::optional<http::Client> error_client_;
     std::string error_path_;
-    bool draining_ = false;
+    std::optional<Drain> draining_;
     std::thread thread_;
 };
 

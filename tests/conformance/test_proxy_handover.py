@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import threading
 import time
 
@@ -118,6 +119,57 @@ def test_upgrades_under_load_lose_nothing(start, target, own_binary, tmp_path):
     assert peers.wait_until(lambda: not any(each.is_running() and each.status() != "zombie" for each in gone), 10), \
         "they end with their last connection"
     assert proxy.routes() and now.is_running()
+
+
+def test_who_was_accepted_as_the_end_began_is_answered(start, target, own_binary, tmp_path):
+    """The old one wakes up with a queue of connections and the word of its successor, which accepts nothing meanwhile."""
+    proxy = start("--workers", "1", "--routes-file", str(tmp_path / "routes"))
+    proxy.add("/say", target(lambda seen: peers.answer(seen.body)))
+    before = psutil.Process(proxy.process.pid)
+    before.send_signal(signal.SIGUSR2)
+    assert peers.wait_until(before.children, 5)
+    before.suspend()
+    now = before.children()[0]
+    assert peers.wait_until(lambda: name_of(now.pid) == "berth", 5), "it serves, but nobody has heard it"
+    time.sleep(0.3)  # its word comes after its name
+    now.suspend()
+    clients = [socket.create_connection(("127.0.0.1", proxy.port), 20) for _ in range(200)]
+    for each in clients:
+        each.sendall(b"POST /say HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi")
+    before.resume()
+    assert peers.wait_until(lambda: name_of(before.pid) == "berth-draining", 20)
+    now.resume()
+    for each in clients:
+        reader = peers.Reader(each)
+        assert reader.until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 ") and reader.exactly(2) == b"hi"
+        each.close()
+
+
+def test_an_answer_that_promised_more_keeps_its_word(start, target, own_binary):
+    """Its head said that the connection stays; the hand-over came before its end."""
+    middle = threading.Event()
+
+    def slowly(seen):
+        seen.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+        assert middle.wait(20)
+        seen.socket.sendall(b"cd")
+
+    proxy = start()
+    proxy.add("/slow", target(slowly))
+    proxy.add("/say", target(lambda seen: peers.answer(seen.body)))
+    connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
+    connection.request("GET", "/slow")
+    answer = connection.getresponse()
+    assert answer.getheader("Connection") != "close" and answer.read(2) == b"ab"
+    before, _ = upgrade(proxy)
+    time.sleep(2.5)  # longer than those that wait for a request are waited for
+    middle.set()
+    assert answer.read() == b"cd"
+    time.sleep(0.2)
+    connection.request("POST", "/say", "again")
+    answer = connection.getresponse()
+    assert (answer.getheader("Connection"), answer.read()) == ("close", b"again")
+    assert peers.wait_until(lambda: before.status() == "zombie", 10)
 
 
 @pytest.mark.parametrize("by", ["/bin/false", "/bin/sleep"])
