@@ -18,6 +18,13 @@ json::object to_json(const GpuProcess& process) {
     return object;
 }
 
+json::array to_json(const std::vector<DeviceLink>& links) {
+    json::array pairs;
+    for (const auto& link : links)
+        pairs.push_back(json::array{link.nvlinks, link.level});
+    return pairs;
+}
+
 json::object to_json(const DeviceReading& device) {
     json::object object{
         {"uuid", device.uuid},
@@ -31,6 +38,7 @@ json::object to_json(const DeviceReading& device) {
     put(object, "temperature", device.temperature_celsius);
     put(object, "power", device.power_milliwatts);
     put(object, "energy", device.energy_millijoules);
+    if (!device.links.empty()) object.emplace("links", to_json(device.links));
     if (!device.fault.empty()) object.emplace("fault", device.fault);
     json::array processes;
     for (const auto& process : device.processes)
@@ -78,6 +86,24 @@ GpuProcess process_from(const json::object& object) {
         .server = text_at(object, "server")};
 }
 
+std::uint32_t small_of(const json::value& value) {
+    boost::system::error_code failed;
+    const auto number = value.to_number<std::uint32_t>(failed);
+    return failed ? 0 : number;
+}
+
+std::vector<DeviceLink> links_from(const json::object& object) {
+    std::vector<DeviceLink> links;
+    const auto* pairs = array_at(object, "links");
+    if (!pairs) return links;
+    for (const auto& each : *pairs) {
+        const auto* pair = each.if_array();
+        if (!pair || pair->size() != 2) return {};
+        links.push_back({.nvlinks = small_of((*pair)[0]), .level = small_of((*pair)[1])});
+    }
+    return links;
+}
+
 DeviceReading device_from(const json::object& object) {
     DeviceReading device{
         .uuid = text_at(object, "uuid"),
@@ -92,6 +118,7 @@ DeviceReading device_from(const json::object& object) {
         .power_milliwatts = small_at(object, "power"),
         .energy_millijoules = natural_at(object, "energy"),
         .processes = {},
+        .links = links_from(object),
         .fault = text_at(object, "fault")};
     if (const auto* processes = array_at(object, "processes")) {
         for (const auto& each : *processes) {

@@ -23,6 +23,13 @@ struct GpuProcess {
     std::string server = {};  // "INSTANCE/NUMBER" of the local spawner's mark on it or an ancestor; "" none
 };
 
+// How one device reaches another.
+struct DeviceLink {
+    std::uint32_t nvlinks = 0;  // between the two; behind a switch, as many as both have to it
+    std::uint32_t level = 0;    // nvmlGpuTopologyLevel_t of their common ancestor; 0 of a device with itself
+    bool operator==(const DeviceLink&) const = default;
+};
+
 struct DeviceReading {
     std::string uuid;
     std::string name;
@@ -36,6 +43,7 @@ struct DeviceReading {
     std::optional<std::uint32_t> power_milliwatts;
     std::optional<std::uint64_t> energy_millijoules = std::nullopt;  // since the driver was loaded
     std::vector<GpuProcess> processes;
+    std::vector<DeviceLink> links = {};  // to the device of each NVML index; empty: not told
     std::string fault;  // "" healthy, else what NVML said of it ("GPU is lost", "reset required", …)
 };
 

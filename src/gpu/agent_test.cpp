@@ -89,6 +89,54 @@ TEST(Scanner, ReadsWhatNvmlShows) {
     EXPECT_NE(snapshot.devices[1].uuid, device.uuid);
 }
 
+using Links = std::vector<DeviceLink>;
+
+std::vector<Links> links_of(const AgentReport& report) {
+    std::vector<Links> all;
+    for (const auto& each : std::get<AgentSnapshot>(report).devices)
+        all.push_back(each.links);
+    return all;
+}
+
+TEST(Scanner, CountsNvLinksAndFindsWhereDevicesMeet) {
+    Model model;
+    model.write("gpus 3\nancestor 0 1 10\nancestor 1 2 40\nnvlink 0 1 4\nnvlink 1 2 2\n");
+    const auto report = scan_once(stand_in());
+    EXPECT_EQ(
+        links_of(report),
+        (std::vector<Links>{{{}, {4, 10}, {0, 50}}, {{4, 10}, {}, {2, 40}}, {{0, 50}, {2, 40}, {}}}));
+    const auto again = parse_agent_line(to_line(report));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(links_of(*again), links_of(report));
+}
+
+TEST(Scanner, BehindAnNvSwitchAllAreEquals) {
+    Model model;
+    model.write("gpus 3\nnvswitch 0 18\nnvswitch 1 18\nnvswitch 2 12\n");
+    EXPECT_EQ(
+        links_of(scan_once(stand_in())),
+        (std::vector<Links>{{{}, {18, 50}, {12, 50}}, {{18, 50}, {}, {12, 50}}, {{12, 50}, {12, 50}, {}}}));
+    // A driver that cannot tell a switch names a place where none of ours is.
+    EXPECT_EQ(links_of(scan_once(stand_in("r450")))[0], (Links{{}, {0, 50}, {0, 50}}));
+}
+
+TEST(Scanner, LinksAreOfTheDevicesThatAnswer) {
+    Model model;
+    const std::string wires = "gpus 3\nnvlink 0 2 4\nancestor 0 2 20\n";
+    model.write(wires);
+    Scanner scanner(*nvml::Library::load(stand_in()));
+    EXPECT_EQ(links_of(scanner.scan())[0], (Links{{}, {0, 50}, {4, 20}}));
+    model.write(wires + "error nvmlDeviceGetTopologyCommonAncestor 999\n");
+    EXPECT_EQ(links_of(scanner.scan())[0], (Links{{}, {0, 50}, {4, 20}})) << "wires are asked for once";
+    model.write(wires + "error nvmlDeviceGetUUID 15 2\n");
+    EXPECT_EQ(
+        links_of(scanner.scan()), (std::vector<Links>{{{}, {0, 50}, {0, 50}}, {{0, 50}, {}, {0, 50}}, {}}));
+    model.write(wires);
+    EXPECT_EQ(links_of(scanner.scan())[0], (Links{{}, {0, 50}, {4, 20}}));
+    model.write("gpus 2\nerror nvmlDeviceGetTopologyCommonAncestor 3\n");
+    EXPECT_EQ(links_of(scanner.scan()), (std::vector<Links>{{}, {}})) << "as in a virtual machine";
+}
+
 TEST(Scanner, DefaultUuidsAreTheSameOnEveryRun) {
     Model model;
     model.write("gpus 3\n");

@@ -29,6 +29,10 @@ Functions functions_in(void* library) {
     resolve(library, "nvmlDeviceGetTemperature", f.temperature);
     resolve(library, "nvmlDeviceGetPowerUsage", f.power_usage);
     resolve(library, "nvmlDeviceGetTotalEnergyConsumption", f.total_energy);
+    resolve(library, "nvmlDeviceGetTopologyCommonAncestor", f.common_ancestor);
+    resolve(library, "nvmlDeviceGetNvLinkState", f.nvlink_state);
+    resolve(library, "nvmlDeviceGetNvLinkRemoteDeviceType", f.nvlink_remote_type);
+    resolve(library, "nvmlDeviceGetNvLinkRemotePciInfo_v2", f.nvlink_remote_pci_v2);
     resolve(library, "nvmlDeviceGetComputeRunningProcesses_v3", f.compute_processes_v3);
     resolve(library, "nvmlDeviceGetComputeRunningProcesses_v2", f.compute_processes_v2);
     return f;

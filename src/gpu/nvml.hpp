@@ -33,6 +33,10 @@ struct Functions {
     Return (*temperature)(Handle, int, unsigned*) = nullptr;
     Return (*power_usage)(Handle, unsigned*) = nullptr;
     Return (*total_energy)(Handle, unsigned long long*) = nullptr;
+    Return (*common_ancestor)(Handle, Handle, unsigned*) = nullptr;
+    Return (*nvlink_state)(Handle, unsigned, unsigned*) = nullptr;
+    Return (*nvlink_remote_type)(Handle, unsigned, unsigned*) = nullptr;
+    Return (*nvlink_remote_pci_v2)(Handle, unsigned, PciInfo*) = nullptr;
     Return (*compute_processes_v3)(Handle, unsigned*, void*) = nullptr;
     Return (*compute_processes_v2)(Handle, unsigned*, void*) = nullptr;
 };

@@ -41,6 +41,18 @@ struct PciInfo {  // nvmlPciInfo_t, v3
 };
 static_assert(sizeof(PciInfo) == 68 && offsetof(PciInfo, domain) == 16 && offsetof(PciInfo, bus_id) == 36);
 
+// nvmlGpuTopologyLevel_t: how far up the tree of PCIe two devices meet.
+inline constexpr std::uint32_t kLevelSameBoard = 0;
+inline constexpr std::uint32_t kLevelOneSwitch = 10;
+inline constexpr std::uint32_t kLevelSwitches = 20;
+inline constexpr std::uint32_t kLevelHostBridge = 30;
+inline constexpr std::uint32_t kLevelNumaNode = 40;
+inline constexpr std::uint32_t kLevelSystem = 50;
+
+inline constexpr unsigned kMostNvLinks = 36;    // of one device (NVML_NVLINK_MAX_LINKS)
+inline constexpr unsigned kNvLinkToSwitch = 2;  // nvmlIntNvLinkDeviceType_t
+inline constexpr unsigned kNvLinkActive = 1;    // nvmlEnableState_t
+
 struct Utilization {
     std::uint32_t gpu;
     std::uint32_t memory;

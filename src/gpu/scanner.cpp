@@ -1,7 +1,9 @@
 #include "gpu/scanner.hpp"
 
+#include "gpu/link_scan.hpp"
 #include "gpu/process_list.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -61,17 +63,39 @@ AgentReport Scanner::scan() {
         snapshot.driver_version = version.data();
     }
     if (uuids_.size() < count) uuids_.resize(count);
+    std::vector<Handle> handles(count);
     for (unsigned index = 0; index < count; ++index) {
         // One that is hidden from us (by a cgroup, or not permitted) must not end the scan.
-        if (auto reading = read(index)) snapshot.devices.push_back(std::move(*reading));
+        if (auto reading = read(index, handles[index])) snapshot.devices.push_back(std::move(*reading));
     }
+    read_links(snapshot, handles);
     return snapshot;
 }
 
-std::optional<DeviceReading> Scanner::read(unsigned index) {
+// They are wires: asked for again only when other devices answer.
+void Scanner::read_links(AgentSnapshot& snapshot, const std::vector<Handle>& handles) {
+    std::vector<std::string> answering(handles.size());
+    auto known = handles;
+    for (std::size_t index = 0; index < handles.size(); ++index) {
+        const auto at = std::find_if(snapshot.devices.begin(), snapshot.devices.end(), [&](const auto& each) {
+            return each.index == index;
+        });
+        if (at != snapshot.devices.end() && at->fault.empty())
+            answering[index] = at->uuid;
+        else
+            known[index] = nullptr;
+    }
+    if (linked_ != answering) {
+        links_ = gpu::read_links(nvml(), known);
+        linked_ = std::move(answering);
+    }
+    for (auto& device : snapshot.devices)
+        device.links = links_[*device.index];
+}
+
+std::optional<DeviceReading> Scanner::read(unsigned index, Handle& device) {
     DeviceReading reading;
     reading.index = index;
-    Handle device = nullptr;
     const Return code = nvml().handle_by_index_v2(index, &device);
     std::array<char, nvml::kTextSize> uuid{};
     const Return named = code == nvml::kSuccess ? nvml().uuid(device, uuid.data(), uuid.size()) : code;

@@ -23,7 +23,8 @@ private:
     const nvml::Functions& nvml() const { return library_.functions(); }
     std::optional<AgentError> initialise();
     AgentError error_of(nvml::Return code, const std::string& call) const;
-    std::optional<DeviceReading> read(unsigned index);
+    std::optional<DeviceReading> read(unsigned index, nvml::Handle& device);
+    void read_links(AgentSnapshot& snapshot, const std::vector<nvml::Handle>& handles);
     void read_identity(nvml::Handle device, DeviceReading& reading);
     void read_load(nvml::Handle device, DeviceReading& reading);
     void read_memory(nvml::Handle device, DeviceReading& reading);
@@ -41,6 +42,8 @@ private:
     bool initialised_ = false;
     std::vector<std::string>
         uuids_;  // by index, of the last good scan: a lost device no longer tells its own
+    std::vector<std::string> linked_;  // the UUIDs by index that links_ are of; "" one that did not answer
+    std::vector<std::vector<DeviceLink>> links_;
     std::set<std::pair<std::string, std::string>> unsupported_;  // (uuid, call): asked once, never again
 };
 

@@ -254,7 +254,9 @@ std::vector<std::uint32_t> SchedulerState::choose(
         .count = wish.count,
         .now = now};
     if (choice.policy == Policy::round_robin) choice.cursor = cursors[wish.pool];
-    if (choice.policy == Policy::topology) {
+    const bool links_known =
+        std::any_of(devices.begin(), devices.end(), [](const auto& device) { return !device.links.empty(); });
+    if (choice.policy == Policy::topology && links_known) {
         choice.link = link_between;
         choice.links = &devices;
     }

@@ -1,4 +1,5 @@
 // What the queue tells the scheduler: options, requests, leases and devices in its words.
+#include "gpu/device_links.hpp"
 #include "gpu/pools.hpp"
 #include "hub/culling.hpp"
 #include "hub/gpu_queue.hpp"
@@ -190,6 +191,7 @@ std::vector<gpu::ScheduledDevice> GpuQueue::scheduled_devices() {
         }
         devices.push_back(std::move(device));
     }
+    gpu::set_links(devices, context_.inventory.devices());
     for (const auto& use : context_.inventory.external()) {
         for (const auto& uuid : use.devices) {
             const auto at = std::find_if(

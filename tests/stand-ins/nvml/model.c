@@ -47,7 +47,27 @@ static struct gpu* add_gpu(struct model* m) {
     g->used = 0;
     g->temperature = 34;
     g->power_mw = 70000;
+    memset(g->level, kSystemLevel, sizeof g->level);
     return g;
+}
+
+static void add_nvlinks(struct gpu* g, unsigned to, unsigned count) {
+    while (count-- > 0 && g->nvlinks < kMaxNvLinks)
+        g->nvlink[g->nvlinks++] = (unsigned char)to;
+}
+
+/* Of the whole machine; they follow the GPUs that they name. */
+static void take_link_word(struct model* m, const char* word, const char* rest) {
+    unsigned a = 0, b = 0, number = 0;
+    if (!strcmp(word, "nvswitch") && sscanf(rest, "%u %u", &a, &number) == 2 && a < m->gpus)
+        add_nvlinks(&m->gpu[a], kMaxGpus, number);
+    const int pair = sscanf(rest, "%u %u %u", &a, &b, &number) == 3 && a < m->gpus && b < m->gpus && a != b;
+    if (pair && !strcmp(word, "nvlink")) {
+        add_nvlinks(&m->gpu[a], b, number);
+        add_nvlinks(&m->gpu[b], a, number);
+    }
+    if (pair && !strcmp(word, "ancestor"))
+        m->gpu[a].level[b] = m->gpu[b].level[a] = (unsigned char)number;
 }
 
 static void add_fault(struct model* m, const char* rest, int hangs) {
@@ -105,6 +125,7 @@ static void take_line(struct model* m, struct gpu** gpu, char* line) {
         for (int left = atoi(rest); left > 0; --left)
             *gpu = add_gpu(m);
     }
+    take_link_word(m, word, rest);
     if (*gpu) take_gpu_word(*gpu, word, rest);
 }
 

@@ -2,7 +2,7 @@
 #ifndef BERTH_STANDIN_MODEL_H
 #define BERTH_STANDIN_MODEL_H
 
-enum { kMaxGpus = 64, kMaxProcesses = 64, kMaxFaults = 64, kTextSize = 96 };
+enum { kMaxNvLinks = 18, kSystemLevel = 50, kMaxGpus = 64, kMaxProcesses = 64, kMaxFaults = 64, kTextSize = 96 };
 
 struct process {
     unsigned pid;
@@ -20,6 +20,9 @@ struct gpu {
     unsigned temperature;
     unsigned power_mw;
     unsigned long long energy_mj; /* used by now, on top of what its power adds up to */
+    unsigned nvlinks; /* active ones, from 0 up; where each leads: a GPU's index, or kMaxGpus for a switch */
+    unsigned char nvlink[kMaxNvLinks];
+    unsigned char level[kMaxGpus]; /* of the common ancestor with each GPU */
     unsigned processes;
     struct process process[kMaxProcesses];
 };

@@ -308,6 +308,54 @@ EXPORT int nvmlDeviceGetPciInfo_v3(device_t device, struct pci_info* out) {
     return kOk;
 }
 
+/* "level": 0 internal, 10 one switch, 20 several, 30 host bridge, 40 NUMA node, 50 system. */
+EXPORT int nvmlDeviceGetTopologyCommonAncestor(device_t device, device_t other, unsigned* out) {
+    const struct gpu* g = NULL;
+    const struct gpu* o = NULL;
+    int code = call_with_device("nvmlDeviceGetTopologyCommonAncestor", device, &g);
+    if (code == kOk) code = call_with_device("nvmlDeviceGetTopologyCommonAncestor", other, &o);
+    if (code == kOk) *out = g == o ? 0 : g->level[o - model_now()->gpu];
+    return code;
+}
+
+static int call_with_link(const char* call, device_t device, unsigned link, const struct gpu** gpu) {
+    int code = call_with_device(call, device, gpu);
+    if (code != kOk) return code;
+    if ((*gpu)->nvlinks == 0) return kNotSupported;
+    return link >= kMaxNvLinks ? kInvalid : kOk;
+}
+
+EXPORT int nvmlDeviceGetNvLinkState(device_t device, unsigned link, unsigned* active) {
+    const struct gpu* g = NULL;
+    int code = call_with_link("nvmlDeviceGetNvLinkState", device, link, &g);
+    if (code == kOk) *active = link < g->nvlinks;
+    return code;
+}
+
+EXPORT int nvmlDeviceGetNvLinkRemotePciInfo_v2(device_t device, unsigned link, struct pci_info* out) {
+    const struct gpu* g = NULL;
+    int code = call_with_link("nvmlDeviceGetNvLinkRemotePciInfo_v2", device, link, &g);
+    if (code != kOk) return code;
+    if (link >= g->nvlinks) return kInvalid;
+    memset(out, 0, sizeof *out);
+    snprintf(out->bus_id, sizeof out->bus_id, "00000000:FF:00.0"); /* a switch */
+    if (g->nvlink[link] < kMaxGpus)
+        snprintf(out->bus_id, sizeof out->bus_id, "%.31s", model_now()->gpu[g->nvlink[link]].pci);
+    sscanf(out->bus_id, "%x:%x:%x", &out->domain, &out->bus, &out->device);
+    return kOk;
+}
+
+#ifndef STANDIN_R450
+EXPORT int nvmlDeviceGetNvLinkRemoteDeviceType(device_t device, unsigned link, unsigned* out) {
+    const struct gpu* g = NULL;
+    int code = call_with_link("nvmlDeviceGetNvLinkRemoteDeviceType", device, link, &g);
+    if (code != kOk) return code;
+    if (link >= g->nvlinks) return kInvalid;
+    *out = g->nvlink[link] < kMaxGpus ? 0 : 2;
+    return kOk;
+}
+#endif
+
 /* Writes entries of the model's stride: pid, memory, instances (24 bytes and more), protected memory (32). */
 static int put_processes(const char* call, device_t device, unsigned* count, void* out, unsigned stride) {
     const struct gpu* g = NULL;
