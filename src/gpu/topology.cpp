@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <numeric>
 
 namespace berth::gpu {
@@ -81,17 +82,25 @@ private:
         for (std::size_t next = from; next < end; ++next) {
             const Chosen more = with(chosen, to_chosen[next], next);
             const double* to_next = &links_.weight[next * links_.count];
-            if (depth + 1 == wanted_) {
-                judge(more);
-            } else if (depth + 2 == wanted_) {  // most of the sets: no further call for each
-                for (std::size_t last = next + 1; last < links_.count; ++last)
-                    judge(with(more, to_chosen[last] + to_next[last], last));
-            } else {
-                Row& then = to_chosen_[depth + 1];
-                for (std::size_t other = next + 1; other < links_.count; ++other)
-                    then[other] = to_chosen[other] + to_next[other];
+            Row& then = to_chosen_[depth + 1];
+            for (std::size_t other = next + 1; other < links_.count; ++other)
+                then[other] = to_chosen[other] + to_next[other];
+            if (depth + 2 < wanted_)
                 extend(depth + 1, next + 1, more);
-            }
+            else if (depth + 2 == wanted_)
+                complete(more, next + 1, then);
+            else
+                judge(more);
+        }
+    }
+
+    // Most of the sets: those that lack only one. A single comparison passes over what is worse.
+    void complete(const Chosen& chosen, std::size_t from, const Row& to_chosen) {
+        const double* sum = links_.sum.data();
+        for (std::size_t last = from; last < links_.count; ++last) {
+            const double inside = chosen.inside + to_chosen[last];
+            const double score = inside - lambda_ * (chosen.reach + sum[last] - 2 * inside);
+            if (score >= worth_.score) judge(with(chosen, to_chosen[last], last));
         }
     }
 
@@ -107,7 +116,7 @@ private:
     double lambda_;
     std::array<Row, kExactCandidates> to_chosen_{};
     std::uint32_t best_ = 0;
-    Worth worth_;
+    Worth worth_{.score = std::numeric_limits<double>::lowest(), .inside = 0};
 };
 
 Worth worth_of(const Links& links, const std::vector<std::size_t>& set, double lambda) {
