@@ -59,11 +59,12 @@ json::object device_answer(
 
 // Whose end would free one of the devices that are in use; refusals name them too.
 std::optional<std::string> holders_of(
-    const Dependencies& hub, const std::vector<gpu::DeviceAnswer>& devices) {
+    const Dependencies& hub, const Call& call, const std::vector<gpu::DeviceAnswer>& devices) {
     std::vector<std::string> names;
     for (const auto& device : devices) {
         if (device.exclusion != gpu::Exclusion::in_use) continue;
         for (const auto* lease : hub.leases.on_device(device.device)) {
+            if (!sees_holder(hub, call.who(), device.device, lease->user)) continue;
             const auto* user = lease->user ? hub.directory.find(*lease->user) : nullptr;
             const std::string name = user == nullptr ? "the allocator API" : user->name().value;
             if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
@@ -71,12 +72,7 @@ std::optional<std::string> holders_of(
     }
     if (names.empty()) return std::nullopt;
     constexpr std::size_t kShown = 6;
-    std::string text = "The end of a server of ";
-    for (std::size_t at = 0; at < std::min(names.size(), kShown); ++at)
-        text.append(at == 0 ? "" : ", ").append(names[at]);
-    if (names.size() > kShown)
-        text.append(" or ").append(std::to_string(names.size() - kShown)).append(" others");
-    return text + ".";
+    return std::string("The end of a server of ").append(listed(names, kShown)).append(".");
 }
 
 }  // namespace
@@ -120,7 +116,7 @@ awaitable<Result<http::Response>> post_gpu_simulate(Dependencies& hub, Call& cal
     json::array helps;
     for (const auto& sentence : why.helps)
         helps.emplace_back(sentence);
-    if (const auto holders = why.starts_now ? std::nullopt : holders_of(hub, why.devices))
+    if (const auto holders = why.starts_now ? std::nullopt : holders_of(hub, call, why.devices))
         helps.emplace_back(*holders);
     answer["helps"] = std::move(helps);
     co_return http::Response::json(200, answer);

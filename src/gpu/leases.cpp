@@ -1,6 +1,7 @@
 #include "gpu/leases.hpp"
 
 #include "base/assert.hpp"
+#include "gpu/pools.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -55,7 +56,7 @@ void DeviceLease::give_back() noexcept {
 }
 
 Leases::Leases(const config::GpuOptions& options, NameOfUser name_of_user)
-    : factor_(options.oversubscription), name_of_user_(std::move(name_of_user)) {}
+    : options_(options), name_of_user_(std::move(name_of_user)) {}
 
 void Leases::sync(const Inventory& inventory) {
     std::unordered_map<DeviceUuid, std::uint32_t> external;
@@ -63,7 +64,9 @@ void Leases::sync(const Inventory& inventory) {
         for (const auto& uuid : use.devices)
             ++external[uuid];
     }
+    open_.clear();
     for (const DeviceStatus& device : inventory.devices()) {
+        if (is_open(options_, pool_of(options_, device.row))) open_.insert(device.row.uuid);
         ledger_.put(
             {.uuid = device.row.uuid,
              .capacity = static_cast<std::uint32_t>(device.row.capacity),
@@ -78,7 +81,7 @@ void Leases::sync(const Inventory& inventory) {
 }
 
 Sharing Leases::sharing(bool profile_exclusive) const {
-    return profile_exclusive || factor_ == 1 ? Sharing::exclusive : Sharing::shared;
+    return profile_exclusive || options_.oversubscription == 1 ? Sharing::exclusive : Sharing::shared;
 }
 
 std::vector<std::string> Leases::restore(const store::Snapshot& snapshot) {
@@ -141,7 +144,7 @@ Result<Leases::Granted> Leases::adopt(
         }
     }
     LeaseRow row = new_row(id, user, server, generation, now);
-    row.exclusive = factor_ == 1;
+    row.exclusive = options_.oversubscription == 1;
     BERTH_CHECK(ledger_.restore(id, sharing_of(row), devices));
     row.devices = std::move(devices);
     insert(row);
@@ -160,7 +163,7 @@ DeviceLease Leases::book(
     row.user = user;
     row.server = server;
     row.generation = generation;
-    row.exclusive = factor_ == 1;
+    row.exclusive = options_.oversubscription == 1;
     row.state = LeaseState::draining;
     for (const auto& uuid : devices) {
         if (ledger_.find(uuid)) row.devices.push_back(uuid);

@@ -73,7 +73,8 @@ public:
         store::LeaseRow row;  // reserved; to be inserted
         DeviceLease claim;
     };
-    // Errors: those of Ledger::acquire; the messages say who holds what and what to do.
+    // Errors: those of Ledger::acquire; the messages say what to do and, as far as the pool's privacy goes,
+    // who holds what.
     Result<Granted> reserve(
         LeaseId id,
         UserId user,
@@ -146,16 +147,17 @@ private:
 
     struct Holders {
         std::size_t devices = 0;         // that the request ranges over
-        std::vector<std::string> names;  // of who is on them, once each
+        std::vector<std::string> names;  // of who is on them, once each, as far as `asker` may see them
     };
-    Holders holders(const DeviceRequest& request) const;
+    Holders holders(const DeviceRequest& request, std::optional<UserId> asker) const;
     Error explained(Error refusal, const DeviceRequest& request, std::optional<UserId> asker) const;
 
     void tell(LeaseId id) const {
         if (watcher_.lease) watcher_.lease(id);
     }
 
-    std::uint32_t factor_;
+    config::GpuOptions options_;
+    std::set<DeviceUuid> open_;  // whose pool shows its holders
     NameOfUser name_of_user_;
     Watcher watcher_;
     Ledger ledger_;

@@ -16,6 +16,7 @@ const UserId kEve{3};
 config::GpuOptions options_of(std::size_t devices, std::uint32_t factor = 1) {
     config::GpuOptions options;
     options.oversubscription = factor;
+    options.privacy = "open";
     for (std::size_t i = 0; i < devices; ++i) {
         config::GpuDeviceOptions device;
         device.uuid = "GPU-" + std::string(1, static_cast<char>('a' + i));
@@ -25,8 +26,9 @@ config::GpuOptions options_of(std::size_t devices, std::uint32_t factor = 1) {
 }
 
 struct LeasesTest : testing::Test {
-    void start(std::size_t devices, std::uint32_t factor = 1) {
-        options = options_of(devices, factor);
+    void start(std::size_t devices, std::uint32_t factor = 1) { start(options_of(devices, factor)); }
+    void start(config::GpuOptions with) {
+        options = std::move(with);
         inventory.emplace(options, std::vector<store::DeviceRow>{});
         leases.emplace(options, [](UserId user) {
             return std::string(user == kAnn ? "ann" : user == kBob ? "bob" : "eve");
@@ -52,6 +54,32 @@ struct LeasesTest : testing::Test {
     std::optional<Inventory> inventory;
     std::optional<Leases> leases;
 };
+
+// gpu.privacy: counts, which is what a group gets that says nothing.
+TEST_F(LeasesTest, ARefusalNamesNobodyElseWhereThePoolOnlyCounts) {
+    auto counting = options_of(2);
+    counting.privacy = "counts";
+    auto half = counting;
+    half.pools.emplace_back();
+    half.pools[0].name = "shown";
+    half.pools[0].devices = {"GPU-b"};
+    half.pools[0].privacy = "open";
+    start(half);
+    hold(1, kAnn);
+    hold(2, kBob);
+    EXPECT_EQ(refusal(kEve), "Both GPUs are in use (bob). Try again when one of theirs ends.");
+    EXPECT_EQ(
+        refusal(kAnn),
+        "Both GPUs are in use (ann, bob). Stop one of your servers, or try again when another one ends.");
+    start(counting);
+    hold(1, kAnn);
+    EXPECT_EQ(
+        refusal(kEve, 2),
+        "You asked for 2 GPUs; only 1 of 2 can be given now. Ask for fewer. Try again when somebody's server "
+        "ends.");
+    hold(2, kBob);
+    EXPECT_EQ(refusal(kEve), "Both GPUs are in use. Try again when somebody's server ends.");
+}
 
 TEST_F(LeasesTest, ARefusalNamesWhoHoldsWhatAndWhatToDo) {
     start(2);

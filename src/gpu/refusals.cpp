@@ -23,7 +23,7 @@ std::string without_full_stop(std::string text) {
 }  // namespace
 
 // The devices a request ranges over and who is on them.
-Leases::Holders Leases::holders(const DeviceRequest& request) const {
+Leases::Holders Leases::holders(const DeviceRequest& request, std::optional<UserId> asker) const {
     Holders found;
     for (const auto& view : ledger_.devices()) {
         const auto& device = view.device;
@@ -32,6 +32,7 @@ Leases::Holders Leases::holders(const DeviceRequest& request) const {
         if (!device.eligible || (request.among.empty() ? device.by_name_only : !named)) continue;
         ++found.devices;
         for (const auto* row : on_device(device.uuid)) {
+            if (!open_.contains(device.uuid) && !(asker && row->user == asker)) continue;
             const std::string name = row->user ? name_of_user_(*row->user) : std::string("allocator API");
             if (std::find(found.names.begin(), found.names.end(), name) == found.names.end()) {
                 found.names.push_back(name);
@@ -46,11 +47,12 @@ Error Leases::explained(Error refusal, const DeviceRequest& request, std::option
     const bool names_holders = reason == DeviceErrc::none_free || reason == DeviceErrc::not_enough_free ||
                                reason == DeviceErrc::not_shareable;
     if (!names_holders) return refusal;
-    const Holders found = holders(request);
-    const std::string who = " (" + listed(found.names, kNamesShown) + ")";
+    const Holders found = holders(request, asker);
+    const std::string who = found.names.empty() ? "" : " (" + listed(found.names, kNamesShown) + ")";
     const bool holds_some = asker && !of_user(*asker).empty();
-    std::string advice = holds_some ? "Stop one of your servers, or try again when another one ends."
-                                    : "Try again when one of theirs ends.";
+    const std::string advice = holds_some ? "Stop one of your servers, or try again when another one ends."
+                               : found.names.empty() ? "Try again when somebody's server ends."
+                                                     : "Try again when one of theirs ends.";
     if (reason == DeviceErrc::not_enough_free) {
         refusal.message = without_full_stop(refusal.message) + who + ". Ask for fewer. " + advice;
     } else if (reason == DeviceErrc::not_shareable) {

@@ -93,13 +93,18 @@ def test_names_by_the_pools_privacy(local_berth, driver):
         now = [lease["user"] for device in devices for lease in device["leases"]]
         past = [span["user"] for spans in person.hub_api("GET", "/berth/gpu/history").json()["devices"].values() for span in spans]
         return now, past, [row["user"] for row in person.hub_api("GET", "/berth/gpu/usage").json()["rows"]]
+
+    def told(person, options):
+        return person.hub_api("POST", "/berth/gpu/simulate", json={"options": options}).text
     assert seen_by(ann) == (["ann"], ["ann"], ["ann"])
     assert seen_by(bob) == ([None], [None], []), "a pool that counts names nobody"
+    assert "ann" not in told(bob, {"profile": "gpu"}) and "ann" in told(ann, {"profile": "gpu"})
     ann.stop()
     ann.wait_stopped()
     hub.api("PUT", "/berth/gpus/GPU-a/cordon")
     ann.started({"profile": "shown"})
     assert seen_by(bob) == (["ann"], [None, "ann"], ["ann"]), "an open pool does"
+    assert "The end of a server of ann." in told(bob, {"profile": "shown"})
 
 
 class Listener(threading.Thread):
