@@ -67,6 +67,14 @@ void add_security_headers(
     if (!response.headers.find("Cache-Control")) response.headers.add("Cache-Control", "no-store");
 }
 
+// Programs that subscribe to a calendar send no header: the address that they are given holds a token. Only
+// theirs may, for addresses end up in other machines' logs.
+void take_token_of_address(const Row& row, http::Request& request) {
+    if (!row.pattern.ends_with(".ics") || request.headers.find("Authorization")) return;
+    const auto token = request.query_value("token");
+    if (token && !token->empty()) request.headers.set("Authorization", "token " + *token);
+}
+
 bool is_html(const http::Response& response) {
     return response.headers.find("Content-Type").value_or("").starts_with("text/html");
 }
@@ -279,6 +287,7 @@ awaitable<http::Response> HubApi::Impl::serve(Impl* self, Listener listener, htt
         response = self->without_row(found, listener, call);
     } else {
         call.arguments = std::move(found.arguments);
+        take_token_of_address(*found.row, call.request);
         call.visit = self->identify(listener, call, surface);
         response = co_await answer(self, *found.row, listener, call);
     }

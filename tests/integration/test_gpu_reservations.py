@@ -5,6 +5,7 @@ import sqlite3
 import uuid
 
 import icalendar
+import requests
 
 from tests.integration.test_gpu_queue import ONE, ask, queue
 from tests.integration.test_gpus import GPUS, lease_of
@@ -120,6 +121,23 @@ def test_the_calendar_is_one_that_calendars_read(local_berth):
     assert len({str(event["uid"]) for event in events}) == 2 and not [e for e in events if e.errors]
 
 
+def test_a_calendar_program_reads_it_by_its_address_alone(local_berth):
+    hub = local_berth(GPUS)
+    ann = hub.person("ann").signed_in()
+    assert reserve(hub, user="ann", begin=at(days=1), end=at(days=2)).status_code == 201
+    made = ann.hub_api("POST", "/users/ann/tokens", json={"note": "calendar", "scopes": ["gpu:read!user=ann"]})
+    feed = f"{hub.url}/hub/api/berth/gpu/reservations.ics?token="
+    assert made.status_code == 201, made.text
+    token = made.json()["token"]
+    assert "1 GPU for ann" in requests.get(feed + token, timeout=10).text
+    assert requests.get(feed + token[:-1] + "x", timeout=10).status_code == 403
+    assert requests.get(feed, timeout=10).status_code == 403
+    assert requests.get(f"{hub.url}/hub/api/berth/gpus?token={token}", timeout=10).status_code == 403, "nothing else by address"
+    assert token not in hub.log()
+    assert ann.hub_api("DELETE", f"/users/ann/tokens/{made.json()['id']}").status_code == 204
+    assert requests.get(feed + token, timeout=10).status_code == 403
+
+
 def test_the_commands(local_berth):
     hub = local_berth({**GPUS, **SOON})
     hub.person("ann").signed_in()
@@ -198,7 +216,7 @@ def test_a_better_claim_takes_over_after_a_warning(local_berth):
 def test_pools_keep_their_gpus_apart(local_berth):
     profiles = [{"name": "gpu", "gpus": 1}, {"name": "large", "gpus": 1, "gpu_pool": "big"}]
     hub = local_berth({"profiles": profiles, "gpu": {**GPUS["gpu"], "pools": [
-        {"name": "big", "devices": ["GPU-aaaa"], "policy": "pack"}]}})
+        {"name": "big", "devices": ["GPU-aaaa"], "policy": "pack", "privacy": "open"}]}})
     ann, bob = (hub.person(n).signed_in() for n in ("ann", "bob"))
     ann.started({"profile": "large"})
     assert lease_of(hub, "ann") == ["GPU-aaaa"]

@@ -8,6 +8,7 @@ import { Dialog } from "../parts/dialog";
 import { Icon } from "../parts/icons";
 import { Note } from "../parts/parts";
 import { attempt } from "../parts/toast";
+import { CalendarAddress } from "./calendar_address";
 import { Reserve } from "./reserve";
 
 const dayName = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric" });
@@ -122,9 +123,7 @@ export function Reservations({ devices }: { devices: readonly DeviceModel[] }) {
       </div>
       {live.error !== undefined && <Note tone="danger">{live.error}</Note>}
       <div class="card"><Week week={week} list={live.value?.reservations ?? []} onOpen={setOpen} /></div>
-      <p class="small muted">
-        As a calendar: <a href={`${page.hub}api/berth/gpu/reservations.ics`}>reservations.ics</a>
-      </p>
+      <CalendarAddress />
       {adding && <Reserve devices={devices} onClose={() => setAdding(false)} onAdded={live.refresh} />}
       {open !== undefined && <Details one={open} onClose={() => setOpen(undefined)} refresh={live.refresh} />}
     </section>
