@@ -160,3 +160,20 @@ def test_word_of_every_change_until_the_token_ends(local_berth, driver):
     began = time.monotonic()
     hub.stop()
     assert time.monotonic() - began < 5, "a stop waits for nobody who listens"
+
+
+@pytest.mark.parametrize(("policy", "one", "two"), [("topology", "GPU-a", "GPU-b GPU-d"), ("spread", "GPU-a", "GPU-b GPU-d")])
+def test_links_decide_who_gets_which(local_berth, driver, policy, one, two):
+    """a and c hang together, and b and d: who wants one leaves pairs whole, and spread looks at the neighbours."""
+    wires = ["nvlink 0 2 4", "nvlink 1 3 4", "ancestor 0 2 10", "ancestor 1 3 10"]
+    driver(*wires, a="", b="", c="", d="")
+    hub = local_berth({**CONFIG, "gpu": {**CONFIG["gpu"], "policy": policy},
+                       "profiles": [{"name": "one", "gpus": 1}, {"name": "two", "gpus": 2}]})
+    wait_until("the GPUs are seen", lambda: len(hub.api("GET", "/berth/gpus").json()["devices"]) == 4, 30)
+    ann, bob = hub.person("ann").signed_in(), hub.person("bob").signed_in()
+
+    def held_by(person):
+        person.started({"profile": "one" if person is ann else "two"})
+        devices = hub.api("GET", "/berth/gpus").json()["devices"]
+        return " ".join(d["uuid"] for d in devices if any(lease["user"] == person.name for lease in d["leases"]))
+    assert (held_by(ann), held_by(bob)) == (one, two)
