@@ -6,6 +6,7 @@ import sqlite3
 import time
 
 import pytest
+import requests
 
 from tests.integration.test_gpu_board import CONFIG, driver  # noqa: F401  (a fixture)
 from tests.support import browser as chrome
@@ -111,6 +112,13 @@ def test_the_board(local_berth, browser, driver):  # noqa: F811
     others = opened(browser, hub, "bob", "gpus", wrong)
     others.wait_for_selector(".slot:has-text('Somebody else')")
     assert "ann" not in others.locator("main").inner_text().split()
+    days = others.locator(".week-days span")
+    assert days.count() == 7 and all(each.bounding_box()["width"] > 100 for each in days.all())
+    assert others.locator("text=Nothing is reserved this week").bounding_box()["width"] > 100
+    others.click("text=make an address to subscribe to")
+    address = others.locator("[aria-label='Calendar address']").inner_text()
+    assert requests.get(address, timeout=10).text.startswith("BEGIN:VCALENDAR"), address
+    chrome.shoot(others, "calendar-address")
     own = browser.new_context(viewport=chrome.SIZE).new_page()
     chrome.sign_in(own, hub.url, "ann", "pw", then="/hub/home")
     own.goto(hub.url + "/hub/home")

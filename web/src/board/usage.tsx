@@ -55,8 +55,8 @@ function Weeks({ line, weeks, most }: { line: Line; weeks: readonly string[]; mo
   return (
     <div class="weeks" role="img" aria-label={words.join("; ")}>
       {line.weeks.map((sum, at) => (
-        <span key={at} class="week" title={words[at]}>
-          <span class="week-held" style={{ height: share(sum.held, most) }}><span class="week-used" style={{ height: share(sum.used, sum.held) }} /></span>
+        <span key={at} class="weeks-week" title={words[at]}>
+          <span class="weeks-held" style={{ height: share(sum.held, most) }}><span class="weeks-used" style={{ height: share(sum.used, sum.held) }} /></span>
         </span>
       ))}
     </div>
