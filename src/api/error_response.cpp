@@ -115,6 +115,7 @@ unsigned status_for(hub::HubErrc reason) {
         case hub::HubErrc::not_stopped:
             return 400;
         case hub::HubErrc::profile_not_allowed:
+        case hub::HubErrc::project_not_allowed:
         case hub::HubErrc::gpu_rule:
             return 403;
         case hub::HubErrc::start_cancelled:

@@ -18,6 +18,7 @@ store::UsageIntervalRow interval(
     std::int64_t user, Timestamp begin, std::optional<Timestamp> end, double used, double share = 1) {
     store::UsageIntervalRow row;
     row.user = static_cast<UserId>(user);
+    row.lease = static_cast<LeaseId>(user * 7 + begin.time_since_epoch().count() % 5);
     row.device = DeviceUuid("GPU-a");
     row.begin = begin;
     row.end = end;
@@ -30,7 +31,10 @@ store::UsageIntervalRow interval(
 UsageKeys names(const store::UsageIntervalRow& row, const UsageKeys& by) {
     UsageKeys keys;
     for (const auto& key : by)
-        keys.push_back(key == "user" ? std::to_string(number_of(*row.user)) : std::string());
+        keys.push_back(
+            key == "user"      ? std::to_string(number_of(*row.user))
+            : key == "project" ? std::to_string(number_of(row.lease) % 3)
+                               : std::string());
     return keys;
 }
 
@@ -75,16 +79,20 @@ TEST(GpuUsage, SumsAgreeAndUsedNeverExceedsHeld) {
         }
         const auto from = kMonday + std::chrono::hours(random() % 200);
         const auto to = kMonday + std::chrono::hours(300 + random() % 600);
-        double totals[3] = {};
-        const UsageKeys ways[] = {{"user"}, {"week"}, {"user", "week"}};
-        for (std::size_t way = 0; way < 3; ++way) {
-            for (const auto& [keys, usage] : sums(rows, ways[way], from, to)) {
+        const UsageKeys ways[] = {{"user"}, {"week"}, {"user", "week"}, {"project"}, {"project", "week"}};
+        std::vector<Usage> totals;
+        for (const auto& way : ways) {
+            auto& total = totals.emplace_back();
+            for (const auto& [keys, usage] : sums(rows, way, from, to)) {
                 EXPECT_LE(usage.used_hours, usage.held_hours + 1e-9);
-                totals[way] += usage.held_hours;
+                total.held_hours += usage.held_hours;
+                total.used_hours += usage.used_hours;
+                total.joules += usage.joules;
             }
+            EXPECT_NEAR(total.held_hours, totals[0].held_hours, 1e-6);
+            EXPECT_NEAR(total.used_hours, totals[0].used_hours, 1e-6);
+            EXPECT_NEAR(total.joules, totals[0].joules, 1);
         }
-        EXPECT_NEAR(totals[0], totals[1], 1e-6);
-        EXPECT_NEAR(totals[0], totals[2], 1e-6);
     }
 }
 

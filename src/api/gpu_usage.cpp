@@ -14,7 +14,7 @@
 namespace berth::api {
 namespace {
 
-constexpr std::string_view kBy[] = {"user", "group", "model", "profile", "gpu", "device", "week"};
+constexpr std::string_view kBy[] = {"user", "group", "project", "model", "profile", "gpu", "device", "week"};
 
 Result<UsageKeys> by_query(const Call& call) {
     UsageKeys by;
@@ -28,7 +28,7 @@ Result<UsageKeys> by_query(const Call& call) {
         by, [](const auto& key) { return std::find(std::begin(kBy), std::end(kBy), key) != std::end(kBy); });
     if (!known || by.size() > 2 || (by.size() == 2 && by[0] == by[1]))
         return bad_request(
-            "'by' must be user, group, model, profile, gpu (or device) or week, or two of them like "
+            "'by' must be user, group, project, model, profile, gpu (or device) or week, or two of them like "
             "user,week");
     return by;
 }
@@ -39,24 +39,21 @@ Result<Timestamp> time_query(const Call& call, std::string_view name, Timestamp 
     return time_of(*text, name);
 }
 
-using Profiles = std::map<LeaseId, std::string>;
+std::string purpose_of(const store::UsageIntervalRow& interval, std::string_view by) {
+    if (!interval.user) return "(allocator)";
+    if (by == "profile" && !interval.profile) return "(removed)";
+    const auto& name = by == "profile" ? *interval.profile : interval.project;
+    return name.empty() ? "(none)" : name;
+}
 
-std::string name_of(
-    const Dependencies& hub,
-    const store::UsageIntervalRow& interval,
-    std::string_view by,
-    const Profiles& profiles) {
+std::string name_of(const Dependencies& hub, const store::UsageIntervalRow& interval, std::string_view by) {
     if (by == "week") return {};
     if (by == "gpu" || by == "device") return interval.device.value;
     if (by == "model") {
         const auto* device = hub.inventory.find(interval.device);
         return device == nullptr || device->row.name.empty() ? interval.device.value : device->row.name;
     }
-    if (by == "profile") {
-        const auto known = profiles.find(interval.lease);
-        if (known == profiles.end()) return interval.user ? "(removed)" : "(allocator)";
-        return known->second.empty() ? "(none)" : known->second;
-    }
+    if (by == "profile" || by == "project") return purpose_of(interval, by);
     const auto* user = interval.user ? hub.directory.find(*interval.user) : nullptr;
     if (user == nullptr) return interval.user ? "(removed)" : "(allocator)";
     if (by == "user") return user->name().value;
@@ -64,19 +61,13 @@ std::string name_of(
     return groups.empty() ? "(none)" : groups.front();
 }
 
-struct Read {
+awaitable<Result<std::vector<store::UsageIntervalRow>>> read_usage(Dependencies& hub, Timestamp from) {
     std::vector<store::UsageIntervalRow> intervals;
-    Profiles profiles;
-};
-
-awaitable<Result<Read>> read_usage(Dependencies& hub, Timestamp from, bool profiles) {
-    Read read;
-    store::Change query = [&read, from, profiles](store::Transaction& t) {
-        read.intervals = store::usage_intervals(t, from);
-        if (profiles) read.profiles = store::profiles_of_usage(t, from);
+    store::Change query = [&intervals, from](store::Transaction& t) {
+        intervals = store::usage_intervals(t, from);
     };
     BERTH_CO_CHECK(co_await hub.store.read(std::move(query)));
-    co_return read;
+    co_return intervals;
 }
 
 http::Response text_of(std::string_view type, std::string body) {
@@ -112,19 +103,18 @@ awaitable<Result<http::Response>> get_gpu_usage(Dependencies& hub, Call& call) {
     const auto format = call.request.query_value("format").value_or("json");
     if (format != "json" && format != "csv" && format != "openmetrics")
         co_return bad_request("'format' must be json, csv or openmetrics");
-    const bool profiles = std::find(by.begin(), by.end(), "profile") != by.end();
-    BERTH_CO_TRY(auto read, co_await read_usage(hub, from, profiles));
-    std::erase_if(read.intervals, [&](const auto& interval) {
+    BERTH_CO_TRY(auto intervals, co_await read_usage(hub, from));
+    std::erase_if(intervals, [&](const auto& interval) {
         return !sees_holder(hub, call.who(), interval.device, interval.user);
     });
     const UsageQuestion question{by, from, std::min(to, call.now)};
     const UsageNames names = [&](const store::UsageIntervalRow& interval) {
         UsageKeys keys;
         for (const auto& key : by)
-            keys.push_back(name_of(hub, interval, key, read.profiles));
+            keys.push_back(name_of(hub, interval, key));
         return keys;
     };
-    const auto sums = sum_usage(read.intervals, question, names);
+    const auto sums = sum_usage(intervals, question, names);
     if (format == "csv") co_return text_of("text/csv; charset=utf-8", usage_csv(sums, by));
     if (format == "openmetrics")
         co_return text_of(

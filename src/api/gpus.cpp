@@ -48,6 +48,7 @@ json::object lease_model(
     model["id"] = number_of(lease.id);
     model["user"] = shown && user != nullptr ? json::value(user->name().value) : json::value(nullptr);
     model["server"] = shown && server ? json::value(server->key.server.value) : json::value(nullptr);
+    model["project"] = shown && !lease.project.empty() ? json::value(lease.project) : json::value(nullptr);
     model["state"] = store::name_of(lease.state);
     model["exclusive"] = lease.exclusive;
     model["since"] = format_rfc3339(lease.created);

@@ -21,6 +21,11 @@ bool accepts_gzip(const http::Request& request) {
     return request.headers.find("Accept-Encoding").value_or("").find("gzip") != std::string_view::npos;
 }
 
+// What the GPU board, which two pages show, has to know of the configuration.
+json::object board_data(const Dependencies& hub) {
+    return {{"projects", !hub.options.gpu.projects.empty()}};
+}
+
 constexpr std::size_t kLoggedReport = 2048;
 
 std::string text_of_bytes(std::span<const unsigned char> bytes) {
@@ -44,11 +49,11 @@ awaitable<Result<http::Response>> get_token_page(Dependencies& hub, Call& call) 
 }
 
 awaitable<Result<http::Response>> get_gpus_page(Dependencies& hub, Call& call) {
-    co_return framed(hub, call, "gpus", json::object{});
+    co_return framed(hub, call, "gpus", board_data(hub));
 }
 
 awaitable<Result<http::Response>> get_admin(Dependencies& hub, Call& call) {
-    co_return framed(hub, call, "admin", json::object{});
+    co_return framed(hub, call, "admin", board_data(hub));
 }
 
 // The proxy fetches this for its visitors and puts the code into its own status (§14.6).

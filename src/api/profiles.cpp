@@ -50,9 +50,14 @@ json::value reason_for(const config::Profile& profile, const Free& free) {
 }
 
 // When it would start for them, if it had to wait; null when it starts at once, or never.
-json::value wait_for(const Dependencies& hub, const ServerKey& key, const config::Profile& profile) {
+json::value wait_for(
+    const Dependencies& hub,
+    const ServerKey& key,
+    const config::Profile& profile,
+    const std::string& project) {
     if (profile.gpus == 0 || !hub.options.gpu.queue.enabled) return nullptr;
-    const auto ask = hub.start.gpu_request(key, json::object{{"profile", profile.name}});
+    const auto ask =
+        hub.start.gpu_request(key, json::object{{"profile", profile.name}, {"project", project}});
     if (!ask) return nullptr;
     const auto why = hub.start.gpu_queue().why(*ask);
     if (why.starts_now || !why.refusal.empty()) return nullptr;
@@ -60,9 +65,13 @@ json::value wait_for(const Dependencies& hub, const ServerKey& key, const config
 }
 
 json::object profile_model(
-    const Dependencies& hub, const ServerKey& key, const config::Profile& profile, bool allowed) {
+    const Dependencies& hub,
+    const ServerKey& key,
+    const config::Profile& profile,
+    const std::string& project,
+    bool allowed) {
     const Free free = free_now(hub, profile);
-    auto wait = allowed ? wait_for(hub, key, profile) : json::value(nullptr);
+    auto wait = allowed ? wait_for(hub, key, profile, project) : json::value(nullptr);
     json::object available;
     available["fits"] = profile.gpus <= free.devices && wait.is_null();
     available["wait"] = std::move(wait);
@@ -86,6 +95,7 @@ json::object profile_model(
 
 }  // namespace
 
+// ?user=ann&server=&project=: the waits are those of starts for that project.
 awaitable<Result<http::Response>> get_profiles(Dependencies& hub, Call& call) {
     const ServerKey key{
         UserName(call.request.query_value("user").value_or(call.who().name)),
@@ -94,10 +104,13 @@ awaitable<Result<http::Response>> get_profiles(Dependencies& hub, Call& call) {
     BERTH_CO_CHECK(access.check(call.who(), {"start:servers"}, access::Target::of(key)));
     const auto* user = hub.directory.find(key.user);
     if (user == nullptr) co_return not_found();
-    const auto groups = hub.directory.group_names_of(*user);
+    const auto person = hub::person_of(hub.directory, *user);
+    const json::object asked{{"project", call.request.query_value("project").value_or("")}};
+    BERTH_CO_TRY(const auto project, hub::chosen_project(hub.options.gpu, person, asked));
     json::array models;
     for (const auto& profile : hub.start.profiles()) {
-        models.emplace_back(profile_model(hub, key, profile, hub::may_use(profile, groups)));
+        const bool allowed = hub::may_use(profile, person.groups);
+        models.emplace_back(profile_model(hub, key, profile, project, allowed));
     }
     co_return http::Response::json(200, models);
 }

@@ -73,11 +73,20 @@ json::object options_of_form(const std::vector<http::FormField>& form) {
     return options;
 }
 
+hub::Person person_named(const Dependencies& hub, const UserName& name) {
+    const auto* user = hub.directory.find(name);
+    return user == nullptr ? hub::Person{name, {}} : hub::person_of(hub.directory, *user);
+}
+
 http::Response form_page(
     const Dependencies& hub, const Call& call, const ServerKey& key, const Error* error) {
     json::object data{{"user", key.user.value}, {"server_name", key.server.value}};
     if (const auto server = hub.servers.find(key)) data["display_name"] = server->row.display_name;
     if (const auto shown = call.request.query_value("display_name")) data["display_name"] = *shown;
+    json::array projects;
+    for (auto& each : hub::projects_of(hub.options.gpu, person_named(hub, key.user)))
+        projects.emplace_back(std::move(each));
+    if (!projects.empty()) data["projects"] = std::move(projects);
     if (error != nullptr) data["error"] = message_of(*error);
     if (const auto next = call.request.query_value("next")) {
         if (auto valid = hub.gate.valid_next(call.request, *next)) data["next"] = *valid;
@@ -86,18 +95,18 @@ http::Response form_page(
     return html(status, web::app_page(page_context(hub, call), "spawn", std::move(data)));
 }
 
-// Nothing to choose: one profile, and it asks for no number of GPUs.
+// Nothing to choose: one profile, and it asks for no number of GPUs and no project to hold them for.
 bool has_choice(const Dependencies& hub, const UserName& name) {
-    const auto* user = hub.directory.find(name);
-    const auto groups = user == nullptr ? std::vector<std::string>{} : hub.directory.group_names_of(*user);
+    const auto person = person_named(hub, name);
+    const bool projects = !hub::projects_of(hub.options.gpu, person).empty();
     std::size_t open = 0;
-    bool counts = false;
+    bool choice = false;
     for (const auto& profile : hub.start.profiles()) {
-        if (!hub::may_use(profile, groups)) continue;
+        if (!hub::may_use(profile, person.groups)) continue;
         ++open;
-        counts = counts || profile.max_gpus > profile.gpus;
+        choice = choice || profile.max_gpus > profile.gpus || (projects && profile.max_gpus > 0);
     }
-    return open != 1 || counts;
+    return open != 1 || choice;
 }
 
 // A link on another site may show the form, but not start anything (CVE-2026-40864).

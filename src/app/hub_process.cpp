@@ -178,12 +178,12 @@ void HubProcess::Rooms::build_use_cases() {
 // Who waits for GPUs, and who had how much of late: older than four half-lives it no longer matters.
 awaitable<Result<void>> HubProcess::Rooms::restore_gpu_queue(const store::Snapshot& snapshot) {
     std::vector<store::UsageIntervalRow> usage;
-    const auto since = now_utc() - 4 * options.gpu.queue.half_life;
+    const auto since = now_utc() - hub::GpuQueue::remembers(options.gpu);
     store::Change query = [&usage, since](store::Transaction& t) {
         usage = store::usage_intervals(t, since);
     };
     BERTH_CO_CHECK(co_await store->read(std::move(query)));
-    gpus->restore(snapshot.queue, usage);
+    gpus->restore(snapshot.queue, std::move(usage));
     BERTH_CO_CHECK(drains->restore());
     BERTH_CO_CHECK(co_await reservations->restore());
     co_return co_await board->history.restore();

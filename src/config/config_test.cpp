@@ -121,6 +121,23 @@ constexpr ProblemCase kProblems[] = {
     {"DeviceTwice",
      "gpu: {devices: [GPU-a, GPU-a]}\n",
      "berth.yaml:1:24: two of 'gpu.devices' are called 'GPU-a'; rename or remove one"},
+    {"QuotaOfAnUnknownProject",
+     "gpu:\n  projects: [{name: thesis, users: [ann]}]\n  quotas:\n    - {project: thesys, gpus: 1}\n",
+     "berth.yaml:4:8: 'gpu.quotas[0].project' is 'thesys', and gpu.projects has no such project; list it "
+     "there with the users or groups who may hold GPUs for it"},
+    {"QuotaOfAProjectAndAUser",
+     "gpu:\n  projects: [{name: thesis, users: [ann]}]\n  quotas:\n    - {project: thesis, user: ann, gpus: "
+     "1}\n",
+     "berth.yaml:4:7: 'gpu.quotas[0]' must name a user, a group or a project (\"*\" is each of them), and "
+     "one "
+     "only"},
+    {"TwoProjectsOfOneName",
+     "gpu:\n  projects:\n    - {name: a}\n    - {name: a}\n",
+     "berth.yaml:4:8: two of 'gpu.projects' are called 'a'; rename or remove one"},
+    {"ProjectWithABadName",
+     "gpu:\n  projects:\n    - {name: My Thesis}\n",
+     "berth.yaml:3:8: 'gpu.projects[0].name' is 'My Thesis': use at most 63 lower-case letters, digits and "
+     "'-'"},
     {"HttpsBind",
      "bind_url: https://0.0.0.0:443\n",
      "berth.yaml:1:1: 'bind_url' is https, so 'tls.certificate' and 'tls.key' must name the files; where "

@@ -43,9 +43,16 @@ void describe_queue(Visitor& v, GpuQueueOptions& o) {
         &o.reclaim_idle);
 }
 
+void describe_project(Visitor& v, GpuProject& o) {
+    v.field({"name", "What starts call it: lower-case letters, digits and '-'."}, &o.name);
+    v.field({"users", "Who may hold GPUs for it."}, &o.users);
+    v.field({"groups", "And the members of these groups; with neither, nobody may."}, &o.groups);
+}
+
 void describe_quota(Visitor& v, GpuQuota& o) {
-    v.field({"user", "Whose limit it is; *: each user's. Empty with a group."}, &o.user);
-    v.field({"group", "The group whose members together it holds."}, &o.group);
+    v.field({"user", "Whose limit it is; *: each user's. Empty with a group or a project."}, &o.user);
+    v.field({"group", "The group whose members together it holds; *: each group."}, &o.group);
+    v.field({"project", "The project that it holds, whoever uses it; *: each project."}, &o.project);
     v.field({"model", "Counts only GPUs of this name; empty: all."}, &o.model);
     v.field({"pool", "Counts only GPUs of this pool; empty: all."}, &o.pool);
     v.field({.key = "gpus", .help = "GPUs at a time.", .max = 1024}, &o.gpus);
@@ -137,7 +144,12 @@ void describe_gpu(Visitor& v, GpuOptions& o) {
     v.section({"queue", "What happens to a start for which no GPU is free."}, [&o](Visitor& i) {
         describe_queue(i, o.queue);
     });
-    list_of(v, {"quotas", "Limits on the GPUs of users and groups."}, o.quotas, describe_quota);
+    list_of(
+        v,
+        {"projects", "What GPUs may be held for; starts name one, quotas and usage go by it."},
+        o.projects,
+        describe_project);
+    list_of(v, {"quotas", "Limits on the GPUs of users, groups and projects."}, o.quotas, describe_quota);
     describe_policy(v, o.policy, o.privacy);
     list_of(
         v,

@@ -29,10 +29,18 @@ struct GpuQueueOptions {
     seconds reclaim_idle{3600};    // unused for so long, a GPU goes to who waits; 0: never
 };
 
-// A limit on the GPUs of one user or group, or of each of them (gpu.md E.5).
+// What GPUs may be held for, across people and groups; a start names it (gpu.md E.1, E.10).
+struct GpuProject {
+    std::string name;                 // key
+    std::vector<std::string> users;   // who may name it
+    std::vector<std::string> groups;  // and whoever is in one of these; nobody when both are empty
+};
+
+// A limit on the GPUs of one user, group or project, or of each of them (gpu.md E.5). Names one of the three.
 struct GpuQuota {
-    std::string user;                   // "" with a group; "*": each user
-    std::string group;                  // its members together
+    std::string user;                   // "*": each user
+    std::string group;                  // its members together; "*": each group
+    std::string project;                // all that is held for it; "*": each project
     std::string model;                  // counts only GPUs of this name; "": all
     std::string pool;                   // counts only GPUs of this pool; "": all
     std::optional<std::uint32_t> gpus;  // at a time
@@ -75,6 +83,7 @@ struct GpuOptions {
     seconds facade_lease{3600};  // time to live of leases taken through the allocator façade
     bool simulated = false;      // set by --stand-in-gpus; every page then says so
     GpuQueueOptions queue;
+    std::vector<GpuProject> projects;
     std::vector<GpuQuota> quotas;
     std::vector<GpuPool> pools;
     std::string policy = "least_allocated";  // of the default pool

@@ -254,14 +254,36 @@ void check_gpus(const Options& o, Check& check) {
             return uuid.size() <= 128 && uuid.find_first_of(", \t") == std::string::npos;
         },
         "write it as `nvidia-smi -L` prints it");
+}
+
+void check_projects(const Options& o, Check& check) {
+    check.names(
+        "gpu.projects",
+        o.gpu.projects,
+        [](const GpuProject& p) -> const std::string& { return p.name; },
+        "name",
+        [](const std::string& name) { return all_of(name, "-") && name.size() <= 63; },
+        "use at most 63 lower-case letters, digits and '-'");
     for (std::size_t i = 0; i < o.gpu.quotas.size(); ++i) {
         const auto& quota = o.gpu.quotas[i];
-        if (quota.user.empty() != quota.group.empty()) continue;
         const std::string key = "gpu.quotas[" + std::to_string(i) + "]";
+        const int named = !quota.user.empty() + !quota.group.empty() + !quota.project.empty();
+        if (named != 1)
+            check.fail(
+                ConfigErrc::contradictory,
+                key,
+                "'" + key + "' must name a user, a group or a project (\"*\" is each of them), and one only");
+        const bool known =
+            std::any_of(o.gpu.projects.begin(), o.gpu.projects.end(), [&](const auto& project) {
+                return project.name == quota.project;
+            });
+        if (quota.project.empty() || quota.project == "*" || known) continue;
         check.fail(
             ConfigErrc::contradictory,
-            key,
-            "'" + key + "' must name a user (\"*\" is each of them) or a group");
+            key + ".project",
+            "'" + key + ".project' is '" + ellipsized(quota.project, 40) +
+                "', and gpu.projects has no such project; list it there with the users or groups who may "
+                "hold GPUs for it");
     }
 }
 
@@ -330,6 +352,7 @@ std::vector<Problem> validate(const Options& options) {
     check_services(options, check);
     check_roles(options, check);
     check_gpus(options, check);
+    check_projects(options, check);
     check_pools(options, check);
     check_spawn(options, check);
     check_cull(options, check);

@@ -31,6 +31,12 @@ LeaseRow new_row(LeaseId id, UserId user, ServerId server, std::int64_t generati
     return row;
 }
 
+void put(LeaseTerms terms, LeaseRow& row) {
+    row.expires_at = terms.expires_at;
+    row.profile = std::move(terms.profile);
+    row.project = std::move(terms.project);
+}
+
 Sharing sharing_of(const LeaseRow& row) {
     return row.exclusive ? Sharing::exclusive : Sharing::shared;
 }
@@ -114,9 +120,9 @@ Result<Leases::Granted> Leases::reserve(
     std::int64_t generation,
     const DeviceRequest& request,
     Timestamp now,
-    std::optional<Timestamp> expires_at) {
+    LeaseTerms terms) {
     LeaseRow row = new_row(id, user, server, generation, now);
-    row.expires_at = expires_at;
+    put(std::move(terms), row);
     return grant(std::move(row), request);
 }
 
@@ -134,7 +140,8 @@ Result<Leases::Granted> Leases::adopt(
     ServerId server,
     std::int64_t generation,
     std::vector<DeviceUuid> devices,
-    Timestamp now) {
+    Timestamp now,
+    LeaseTerms terms) {
     for (const auto& uuid : devices) {
         const auto view = ledger_.find(uuid);
         const bool room =
@@ -144,6 +151,7 @@ Result<Leases::Granted> Leases::adopt(
         }
     }
     LeaseRow row = new_row(id, user, server, generation, now);
+    put(std::move(terms), row);
     row.exclusive = options_.oversubscription == 1;
     BERTH_CHECK(ledger_.restore(id, sharing_of(row), devices));
     row.devices = std::move(devices);

@@ -52,6 +52,13 @@ private:
     LeaseId id_{};
 };
 
+// What is noted in the row of a lease beside whose devices they are.
+struct LeaseTerms {
+    std::optional<Timestamp> expires_at{};
+    std::string profile{};
+    std::string project{};
+};
+
 class Leases {
 public:
     // Names people see in refusals. Called while a refusal is made.
@@ -82,7 +89,7 @@ public:
         std::int64_t generation,
         const DeviceRequest& request,
         Timestamp now,
-        std::optional<Timestamp> expires_at = std::nullopt);
+        LeaseTerms terms = {});
     // For the façade: no user, no server, a time to live.
     Result<Granted> reserve_anonymous(
         LeaseId id, const DeviceRequest& request, Timestamp now, Timestamp expires_at);
@@ -94,7 +101,8 @@ public:
         ServerId server,
         std::int64_t generation,
         std::vector<DeviceUuid> devices,
-        Timestamp now);
+        Timestamp now,
+        LeaseTerms terms = {});
 
     // Books the devices of something that is being removed, over any limit, for as long as the claim lives.
     // In memory only: the next hub finds it again. Unknown devices are left out.

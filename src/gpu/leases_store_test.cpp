@@ -26,6 +26,7 @@ std::string text_of(const store::LeaseRow& row) {
     text += row.user ? "user " + std::to_string(number_of(*row.user)) : "anonymous";
     text += row.server ? " server " + std::to_string(number_of(*row.server)) : "";
     text += " generation " + std::to_string(row.generation) + " in '" + row.container + "'";
+    text += " of '" + row.profile + "' for '" + row.project + "'";
     text += row.expires_at ? " for a time on" : " on";
     for (const auto& uuid : row.devices)
         text += " " + uuid.value;
@@ -101,9 +102,11 @@ protected:
 void LeasesStore::reserve() {
     const DeviceRequest request{.count = 1 + below(2), .sharing = leases_->sharing(below(3) == 0)};
     const auto id = ids_->next<LeaseId>();
-    auto granted = below(3) == 0
-                       ? leases_->reserve_anonymous(id, request, kNow, kNow + 1h)
-                       : leases_->reserve(id, UserId{1 + below(3)}, ServerId{1 + below(9)}, 4, request, kNow);
+    const LeaseTerms terms{.profile = "large", .project = below(2) == 0 ? "thesis" : ""};
+    auto granted =
+        below(3) == 0
+            ? leases_->reserve_anonymous(id, request, kNow, kNow + 1h)
+            : leases_->reserve(id, UserId{1 + below(3)}, ServerId{1 + below(9)}, 4, request, kNow, terms);
     if (!granted) return;
     const bool refused = below(16) == 0;
     if (!refused) {

@@ -53,6 +53,23 @@ TEST(Quota, TheSmallestOfAllMatchingRulesHolds) {
         "quota.pool.gpu=3, in use 3 (leases 1001, 1003)");
 }
 
+TEST(Quota, AProjectIsOneWhoeverHoldsForIt) {
+    World world;
+    world.devices(4);
+    (void)world.take(RulesChanged{{{.scope = QuotaScope::project, .name = "*", .devices = 1}}});
+    const auto ask = [&](int id, int user, const char* project) {
+        auto request = World::request(id, user);
+        request.asker.project = project;
+        return world.ask(request);
+    };
+    EXPECT_EQ(ask(1, 1, "thesis"), Said{"1:a"});
+    EXPECT_EQ(ask(2, 2, "thesis"), Said{});
+    EXPECT_EQ(world.scheduler.estimates(world.now).at(0).quota, "quota.project.gpu=1, in use 1 (lease 1001)");
+    EXPECT_EQ(ask(3, 1, "course"), Said{"3:b"});
+    EXPECT_EQ(ask(4, 1, ""), Said{"4:c"}) << "what is held for none is counted for none";
+    EXPECT_EQ(world.end(1), Said{"2:a"});
+}
+
 TEST(Quota, AModelLimitCountsEvenWhereNoModelWasNamed) {
     World world;
     world.list = {World::device("a", "A"), World::device("b", "A"), World::device("c", "B")};

@@ -91,6 +91,8 @@ public:
     void restore(const Event& event, Timestamp now);
     // Usage of before, from the store's intervals; any order.
     void restore_usage(UserId user, const std::string& group, double gpu_seconds, Timestamp at);
+    // A lease that was over before, for the GPU-hours of quotas; oldest end first, after devices and rules.
+    void restore_past(Holding lease, Timestamp end) { state_.add_past(std::move(lease), end); }
     // Who held this device last, and until when; after the devices are known.
     void restore_last_use(const DeviceUuid& device, std::optional<UserId> user, Timestamp released);
     void set_weight(UserId user, double weight);

@@ -194,6 +194,12 @@ bool SchedulerState::remove(LeaseId id, Timestamp now, bool counted) {
     return true;
 }
 
+void SchedulerState::add_past(Holding lease, Timestamp end) {
+    resolve_places(lease);
+    lease.counted_pool = pool_of(lease);
+    quotas.ended(lease, end);
+}
+
 void SchedulerState::settle(Holding& lease, double gpu_seconds, Timestamp at) {
     const auto& charged = lease.charged;
     if (charged.gpu_seconds != 0) {

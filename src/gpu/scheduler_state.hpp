@@ -81,6 +81,8 @@ struct SchedulerState {
     // Settles what was charged and remembers how long it lasted; a grant that came to nothing leaves no
     // trace (`counted` false). False when unknown.
     bool remove(LeaseId id, Timestamp now, bool counted);
+    // One that was over before: quotas count it within their window. Oldest end first, after the devices.
+    void add_past(Holding lease, Timestamp end);
     // Charges min(length, penalty limit) in advance.
     void charge_entry(Holding& lease);
     // Charges what leases have used beyond what they are charged; those it was.

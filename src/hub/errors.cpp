@@ -34,6 +34,8 @@ std::string_view text_of(HubErrc reason) {
             return "image not allowed";
         case HubErrc::too_many_gpus:
             return "more GPUs than the profile allows";
+        case HubErrc::project_not_allowed:
+            return "project not allowed";
         case HubErrc::start_cancelled:
             return "start cancelled";
         case HubErrc::not_ready_in_time:

@@ -23,7 +23,8 @@ enum class HubErrc {
     profile_not_allowed,
     options_invalid,
     image_not_allowed,
-    too_many_gpus,  // more than the profile lets one server have
+    too_many_gpus,        // more than the profile lets one server have
+    project_not_allowed,  // or there is none of that name
     start_cancelled,
     not_ready_in_time,   // the process runs but never answered
     not_stopped,         // asked to change a record whose server runs

@@ -57,8 +57,10 @@ GpuQueue::~GpuQueue() {
 }
 
 void GpuQueue::restore(
-    const std::vector<store::QueueEntryRow>& entries, const std::vector<store::UsageIntervalRow>& usage) {
+    const std::vector<store::QueueEntryRow>& entries, std::vector<store::UsageIntervalRow> usage) {
     const auto now = now_utc();
+    std::ranges::stable_sort(
+        usage, {}, [](const auto& interval) { return interval.end.value_or(Timestamp{}); });
     for (const auto& interval : usage) {
         if (!interval.user || !interval.end) continue;  // what still runs is charged by its lease
         const std::chrono::duration<double> span = *interval.end - interval.begin;
@@ -68,7 +70,9 @@ void GpuQueue::restore(
     scheduler_.restore(gpu::DevicesChanged{scheduled_devices()}, now);
     devices_news_ = false;
     for (const auto& interval : usage) {
-        if (interval.end) scheduler_.restore_last_use(interval.device, interval.user, *interval.end);
+        if (!interval.end) continue;
+        scheduler_.restore_last_use(interval.device, interval.user, *interval.end);
+        if (interval.user) scheduler_.restore_past(past_holding_of(interval), *interval.end);
     }
     for (const auto& [id, row] : context_.leases.all())
         take_news(id);
@@ -210,6 +214,10 @@ const gpu::GrantAction* GpuQueue::Place::granted() const {
 
 const store::QueueEntryRow& GpuQueue::Place::row() const {
     return waiter_->row;
+}
+
+GpuQueue::Ask GpuQueue::Place::asked() const {
+    return ask_of(waiter_->row);
 }
 
 awaitable<Result<void>> GpuQueue::Place::wait(Deadline deadline) {

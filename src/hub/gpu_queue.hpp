@@ -34,6 +34,7 @@ public:
         UserId user{};
         ServerId server{};
         std::string profile;
+        std::string project;  // "": none
         std::int64_t priority = 0;
         gpu::Wish wish;
         bool preemptible = false;
@@ -56,6 +57,8 @@ public:
         const gpu::GrantAction* granted() const;
         // The row to commit with a start that waits.
         const store::QueueEntryRow& row() const;
+        // What was asked for, which is what its lease is noted to be for.
+        Ask asked() const;
         // Until it is granted. Errors: queue_timeout, refused (a rule changed).
         awaitable<Result<void>> wait(Deadline deadline);
         // The lease of that number is about to be booked for the grant.
@@ -75,10 +78,11 @@ public:
         std::shared_ptr<Waiter> waiter_;
     };
 
-    // Takes over what the store holds; after Servers and Leases have it. `usage`: intervals of the last
-    // weeks.
+    // Takes over what the store holds; after Servers and Leases have it. `usage`: intervals of the time that
+    // remembers() says.
     void restore(
-        const std::vector<store::QueueEntryRow>& entries, const std::vector<store::UsageIntervalRow>& usage);
+        const std::vector<store::QueueEntryRow>& entries, std::vector<store::UsageIntervalRow> usage);
+    static Timestamp::duration remembers(const config::GpuOptions& options);
     // Errors: those of the scheduler's rules (HubErrc::gpu_rule), each naming the rule and what helps.
     Result<Place> ask(const Ask& ask);
 
@@ -141,12 +145,13 @@ private:
     static std::vector<gpu::QuotaRule> quota_rules(const config::Options& options);
     static Ask ask_of(const store::QueueEntryRow& row);
     static const store::QueueEntryRow& row_of(const Waiter& waiter);
-    gpu::Asker asker_of(UserId user) const;
+    gpu::Asker asker_of(UserId user, const std::string& project = {}) const;
     gpu::QueueRequest request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const;
     // How long a server of theirs may run, renewed as often as may be; and how long its lease is at first.
     std::optional<seconds> length_of(UserId user, const std::string& profile) const;
     std::optional<seconds> asked_length_of(UserId user, const std::string& profile) const;
     gpu::Holding holding_of(const store::LeaseRow& row) const;
+    gpu::Holding past_holding_of(const store::UsageIntervalRow& interval) const;
     std::vector<gpu::ScheduledDevice> scheduled_devices();
     void catch_up();
     bool has_reserved(const gpu::QueueRequest& request) const;

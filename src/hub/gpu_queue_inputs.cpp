@@ -49,8 +49,11 @@ std::vector<gpu::QuotaRule> GpuQueue::quota_rules(const config::Options& options
     std::vector<gpu::QuotaRule> rules;
     for (const auto& each : options.gpu.quotas) {
         gpu::QuotaRule rule;
-        rule.scope = each.group.empty() ? gpu::QuotaScope::user : gpu::QuotaScope::group;
-        rule.name = each.group.empty() ? (each.user.empty() ? "*" : each.user) : each.group;
+        rule.scope = !each.project.empty() ? gpu::QuotaScope::project
+                     : !each.group.empty() ? gpu::QuotaScope::group
+                                           : gpu::QuotaScope::user;
+        rule.name = !each.project.empty() ? each.project : !each.group.empty() ? each.group : each.user;
+        if (rule.name.empty()) rule.name = "*";
         rule.devices = each.gpus;
         rule.gpu_hours = each.gpu_hours;
         rule.window = each.window;
@@ -66,6 +69,7 @@ json::object stored_request(const GpuQueue::Ask& ask) {
     auto request = stored_wish(ask.wish);
     request["exclusive"] = ask.wish.sharing == gpu::Sharing::exclusive;
     request["profile"] = ask.profile;
+    request["project"] = ask.project;
     request["preemptible"] = ask.preemptible;
     return request;
 }
@@ -81,15 +85,17 @@ GpuQueue::Ask GpuQueue::ask_of(const store::QueueEntryRow& row) {
         const bool shared = exclusive != nullptr && exclusive->is_bool() && !exclusive->get_bool();
         ask.wish.sharing = shared ? gpu::Sharing::shared : gpu::Sharing::exclusive;
         ask.profile = string_at(*request, "profile").value_or("");
+        ask.project = string_at(*request, "project").value_or("");
         const auto* preemptible = request->if_contains("preemptible");
         ask.preemptible = preemptible != nullptr && preemptible->is_bool() && preemptible->get_bool();
     }
     return ask;
 }
 
-gpu::Asker GpuQueue::asker_of(UserId id) const {
+gpu::Asker GpuQueue::asker_of(UserId id, const std::string& project) const {
     gpu::Asker asker;
     asker.user = id;
+    asker.project = project;
     const auto* user = context_.directory.find(id);
     if (user == nullptr) return asker;
     asker.name = user->name().value;
@@ -117,7 +123,7 @@ std::optional<seconds> GpuQueue::asked_length_of(UserId id, const std::string& p
 gpu::QueueRequest GpuQueue::request_of(const Ask& ask, gpu::EntryId id, Timestamp enqueued) const {
     gpu::QueueRequest request;
     request.id = id;
-    request.asker = asker_of(ask.user);
+    request.asker = asker_of(ask.user, ask.project);
     request.wish = ask.wish;
     request.priority = ask.priority;
     request.length = asked_length_of(ask.user, ask.profile);
@@ -138,11 +144,12 @@ gpu::Holding GpuQueue::holding_of(const store::LeaseRow& row) const {
     lease.deadline = row.expires_at;
     lease.started = row.state != store::LeaseState::reserved && row.state != store::LeaseState::bound;
     if (!row.user) return lease;
-    lease.asker = asker_of(*row.user);
+    lease.asker = asker_of(*row.user, row.project);
     if (context_.options.gpu.lease.length.count() == 0) lease.deadline.reset();
+    lease.profile = row.profile;
     const auto server = row.server ? context_.servers.find(*row.server) : nullptr;
     if (!server) return lease;
-    lease.profile = server->row.profile;
+    if (lease.profile.empty()) lease.profile = server->row.profile;
     for (const auto& profile : context_.options.profiles) {
         if (profile.name != lease.profile) continue;
         lease.priority = profile.priority;
@@ -153,6 +160,24 @@ gpu::Holding GpuQueue::holding_of(const store::LeaseRow& row) const {
         lease.deadline = std::min(end, lease.deadline.value_or(end));
     }
     return lease;
+}
+
+// As far as quotas count what is over.
+gpu::Holding GpuQueue::past_holding_of(const store::UsageIntervalRow& interval) const {
+    gpu::Holding lease;
+    lease.id = interval.lease;
+    lease.asker = asker_of(*interval.user, interval.project);
+    lease.devices = {interval.device};
+    lease.begin = interval.begin;
+    return lease;
+}
+
+Timestamp::duration GpuQueue::remembers(const config::GpuOptions& options) {
+    auto longest = 4 * options.queue.half_life;
+    for (const auto& quota : options.quotas) {
+        if (quota.gpu_hours) longest = std::max(longest, quota.window);
+    }
+    return longest;
 }
 
 std::vector<DeviceUuid> GpuQueue::matching(const gpu::Wish& wish) const {

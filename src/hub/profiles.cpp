@@ -41,6 +41,14 @@ Result<std::optional<std::uint32_t>> count_option(const json::value& user_option
     return std::optional<std::uint32_t>(static_cast<std::uint32_t>(number));
 }
 
+bool holds(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool one_of(const std::vector<std::string>& names, const std::vector<std::string>& wanted) {
+    return std::any_of(wanted.begin(), wanted.end(), [&](const auto& each) { return holds(names, each); });
+}
+
 const config::Profile* find_named(const std::vector<config::Profile>& profiles, const std::string& name) {
     const auto it =
         std::find_if(profiles.begin(), profiles.end(), [&](const auto& p) { return p.name == name; });
@@ -85,11 +93,37 @@ Result<config::Profile> choose_profile(
 
 }  // namespace
 
+Person person_of(const identity::Directory& directory, const identity::User& user) {
+    return {user.name(), directory.group_names_of(user)};
+}
+
 bool may_use(const config::Profile& profile, const std::vector<std::string>& groups) {
-    if (profile.groups.empty()) return true;
-    return std::any_of(profile.groups.begin(), profile.groups.end(), [&](const auto& wanted) {
-        return std::find(groups.begin(), groups.end(), wanted) != groups.end();
-    });
+    return profile.groups.empty() || one_of(groups, profile.groups);
+}
+
+std::vector<std::string> projects_of(const config::GpuOptions& options, const Person& person) {
+    std::vector<std::string> names;
+    for (const auto& project : options.projects) {
+        if (holds(project.users, person.name.value) || one_of(person.groups, project.groups))
+            names.push_back(project.name);
+    }
+    return names;
+}
+
+Result<std::string> chosen_project(
+    const config::GpuOptions& options, const Person& person, const json::value& user_options) {
+    BERTH_TRY(const auto name, text_option(user_options, "project"));
+    if (!name || name->empty()) return std::string();
+    const auto open = projects_of(options, person);
+    if (holds(open, *name)) return *name;
+    std::string names;
+    for (const auto& each : open)
+        names.append(names.empty() ? "" : ", ").append(each);
+    return Error{
+        HubErrc::project_not_allowed,
+        "You cannot hold GPUs for a project '" + ellipsized(*name, 64) + "'. " +
+            (open.empty() ? "No project is open to you: name none" : "You can name " + names + ", or none") +
+            "; an administrator can add you to one."};
 }
 
 std::vector<config::Profile> profiles_in_force(const config::Options& options, std::size_t devices) {
@@ -119,8 +153,9 @@ std::vector<config::Profile> profiles_in_force(const config::Options& options, s
 Result<ResolvedStart> resolve_start(
     const config::Options& options,
     const std::vector<config::Profile>& profiles,
-    const std::vector<std::string>& groups,
+    const Person& person,
     const json::value& user_options) {
+    const auto& groups = person.groups;
     BERTH_TRY(const auto name, text_option(user_options, "profile"));
     BERTH_TRY(const auto gpus, count_option(user_options, "gpus"));
     BERTH_TRY(const auto image, text_option(user_options, "image"));
@@ -138,6 +173,7 @@ Result<ResolvedStart> resolve_start(
         profile = *offered;
     }
     ResolvedStart resolved;
+    BERTH_TRY(resolved.project, chosen_project(options.gpu, person, user_options));
     const auto* wait = option_at(user_options, "wait");
     resolved.wait = options.gpu.queue.enabled &&
                     (wait == nullptr || (*wait != json::value(false) && *wait != json::value("false")));

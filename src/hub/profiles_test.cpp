@@ -21,7 +21,8 @@ config::Options lab() {
 
 Result<ResolvedStart> resolve(
     const config::Options& options, std::vector<std::string> groups, const char* user_options) {
-    return resolve_start(options, profiles_in_force(options, 2), groups, json::parse(user_options));
+    const Person ann{UserName("ann"), std::move(groups)};
+    return resolve_start(options, profiles_in_force(options, 2), ann, json::parse(user_options));
 }
 
 TEST(Profiles, TheFirstThatOneMayUseIsTheDefault) {
@@ -45,6 +46,31 @@ TEST(Profiles, WhatAFormSuggestsIsNotBelieved) {
     EXPECT_TRUE(resolve(lab(), {}, R"({"profile":"huge"})").error().is(HubErrc::no_such_profile));
     EXPECT_TRUE(resolve(lab(), {}, R"({"image":"cuda:12"})").error().is(HubErrc::image_not_allowed));
     EXPECT_EQ(resolve(lab(), {"ml"}, R"({"image":"cuda:12"})")->profile.name, "big");
+}
+
+TEST(Profiles, AProjectIsForWhomItNames) {
+    auto options = lab();
+    options.gpu.projects = {{"thesis", {"ann"}, {}}, {"course", {"bob"}, {"ml"}}, {"closed", {}, {}}};
+    EXPECT_EQ(resolve(options, {}, "{}")->project, "") << "nobody has to name one";
+    EXPECT_EQ(resolve(options, {}, R"({"project":""})")->project, "");
+    EXPECT_EQ(resolve(options, {}, R"({"project":["thesis"]})")->project, "thesis");
+    EXPECT_EQ(resolve(options, {"ml"}, R"({"project":"course"})")->project, "course");
+    EXPECT_TRUE(resolve(options, {}, R"({"project":7})").error().is(HubErrc::options_invalid));
+    for (const auto* name : {"course", "closed", "moon"}) {
+        const auto asked = std::string(R"({"project":")").append(name).append("\"}");
+        const auto refused = resolve(options, {"other"}, asked.c_str());
+        ASSERT_FALSE(refused);
+        EXPECT_TRUE(refused.error().is(HubErrc::project_not_allowed));
+        EXPECT_EQ(
+            refused.error().message,
+            std::string("You cannot hold GPUs for a project '")
+                .append(name)
+                .append("'. You can name thesis, or none; an administrator can add you to one."));
+    }
+    options.gpu.projects.erase(options.gpu.projects.begin());
+    const auto none = resolve(options, {}, R"({"project":"course"})");
+    ASSERT_FALSE(none);
+    EXPECT_NE(none.error().message.find("No project is open to you"), std::string::npos);
 }
 
 TEST(Profiles, WithoutAnyInTheConfigurationDevicesDecide) {

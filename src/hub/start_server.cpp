@@ -22,6 +22,7 @@ struct StartServer::Intent {
     std::optional<gpu::Leases::Granted> lease;
     std::optional<store::LeaseRow> kept_lease;  // of the start that is taken up again
     std::optional<identity::ServerCredentials> credentials;
+    std::string project;
     GpuQueue::Place gpus;
     std::optional<store::QueueEntryRow> queued;  // it waits for devices
     StartLine::Place place;
@@ -137,8 +138,8 @@ Result<StartServer::Intent> StartServer::prepare(
     intent.fresh = existing == nullptr;
     BERTH_TRY(intent.row, next_row(key, existing, request));
     const auto* user = context_.directory.find(key.user);
-    const auto groups = context_.directory.group_names_of(*user);
-    BERTH_TRY(auto resolved, resolve_start(context_.options, profiles(), groups, intent.row.user_options));
+    const auto person = person_of(context_.directory, *user);
+    BERTH_TRY(auto resolved, resolve_start(context_.options, profiles(), person, intent.row.user_options));
     const auto now = now_utc();
     BERTH_CHECK(assign_devices(intent, existing, resolved));
     const std::string prefix = spawn::service_prefix(context_.options.base_path(), key);
@@ -147,6 +148,7 @@ Result<StartServer::Intent> StartServer::prepare(
         auto credentials,
         identity::make_server_credentials(context_.directory, intent.row.id, key, prefix, now));
     intent.row.profile = resolved.profile.name;
+    intent.project = resolved.project;
     auto& plan = intent.plan;
     plan.instance = context_.instance;
     plan.key = key;
@@ -157,8 +159,9 @@ Result<StartServer::Intent> StartServer::prepare(
     const auto& queue = context_.options.gpu.queue;
     const bool reclaimable = resolved.gpus > 0 && (context_.options.gpu.lease.length.count() > 0 ||
                                                    (queue.enabled && queue.reclaim_idle.count() > 0));
-    plan.lab_notice = context_.options.cull.notice_in_lab &&
-                      (reclaimable || policy_for(context_.options.cull, intent.row.profile, groups).limits());
+    plan.lab_notice =
+        context_.options.cull.notice_in_lab &&
+        (reclaimable || policy_for(context_.options.cull, intent.row.profile, person.groups).limits());
     plan.profile = std::move(resolved.profile);
     if (intent.lease || intent.kept_lease) {
         const auto& lease = intent.lease ? intent.lease->row : *intent.kept_lease;
@@ -210,6 +213,7 @@ GpuQueue::Ask StartServer::ask_for(const store::ServerRow& row, const ResolvedSt
     ask.user = row.user;
     ask.server = row.id;
     ask.profile = resolved.profile.name;
+    ask.project = resolved.project;
     ask.priority = resolved.profile.priority;
     ask.wish.count = resolved.gpus;
     ask.wish.sharing = resolved.sharing;
@@ -224,8 +228,8 @@ GpuQueue::Ask StartServer::ask_for(const store::ServerRow& row, const ResolvedSt
 Result<GpuQueue::Ask> StartServer::gpu_request(const ServerKey& key, const json::value& user_options) const {
     const auto* user = context_.directory.find(key.user);
     if (user == nullptr) return Error{HubErrc::no_such_user, "There is no user of that name."};
-    const auto groups = context_.directory.group_names_of(*user);
-    BERTH_TRY(const auto resolved, resolve_start(context_.options, profiles(), groups, user_options));
+    const auto person = person_of(context_.directory, *user);
+    BERTH_TRY(const auto resolved, resolve_start(context_.options, profiles(), person, user_options));
     store::ServerRow row;
     row.user = user->id();
     if (const auto server = context_.servers.find(key)) row.id = server->row.id;
@@ -241,8 +245,10 @@ Result<gpu::Leases::Granted> StartServer::book(const store::ServerRow& row, GpuQ
     gpus.booking(id);
     const auto now = now_utc();
     const auto length = context_.options.gpu.lease.length;
-    const auto end = length.count() > 0 ? std::optional<Timestamp>(now + length) : std::nullopt;
-    return context_.leases.reserve(id, row.user, row.id, row.generation, devices, now, end);
+    auto asked = gpus.asked();
+    gpu::LeaseTerms terms{.profile = std::move(asked.profile), .project = std::move(asked.project)};
+    if (length.count() > 0) terms.expires_at = now + length;
+    return context_.leases.reserve(id, row.user, row.id, row.generation, devices, now, std::move(terms));
 }
 
 // Who holds the devices that are in the way, where that is the reason.
@@ -283,6 +289,7 @@ awaitable<Result<void>> StartServer::commit(access::Permit permit, ServerKey key
                                   : std::to_string(intent.plan.devices.size()) + " GPUs");
     std::optional<store::LeaseRow> lease;
     if (intent.lease) lease = intent.lease->row;
+    if (!intent.project.empty()) audit.detail.append(", project ").append(intent.project);
     store::Change change = [row = intent.row,
                             fresh = intent.fresh,
                             lease,

@@ -1,6 +1,7 @@
 #include "hub/strays.hpp"
 
 #include "hub/errors.hpp"
+#include "hub/profiles.hpp"
 #include "identity/names.hpp"
 #include "identity/server_credentials.hpp"
 #include "obs/log.hpp"
@@ -28,6 +29,13 @@ spawn::StartPlan plan_of(const Context& context, const spawn::Found& found) {
     plan.devices = found.devices;
     plan.service_prefix = spawn::service_prefix(context.options.base_path(), found.key);
     return plan;
+}
+
+// No row says what it was granted for: what its server was last asked with is the best guess.
+gpu::LeaseTerms terms_of(const Context& context, const store::ServerRow& row) {
+    const auto person = person_of(context.directory, *context.directory.find(row.user));
+    const auto project = chosen_project(context.options.gpu, person, row.user_options);
+    return {.expires_at = {}, .profile = row.profile, .project = project ? *project : std::string()};
 }
 
 store::AuditRow audit_of(const spawn::Found& found) {
@@ -111,10 +119,11 @@ awaitable<Result<void>> Strays::adopt(spawn::Found found) {
     }
     std::optional<gpu::Leases::Granted> lease;
     if (!found.devices.empty()) {
+        const auto id = context_.ids.next<LeaseId>();
         BERTH_CO_TRY(
             auto granted,
             context_.leases.adopt(
-                context_.ids.next<LeaseId>(), row.user, row.id, found.generation, found.devices, now_utc()));
+                id, row.user, row.id, found.generation, found.devices, now_utc(), terms_of(context_, row)));
         lease = std::move(granted);
         lease->row.state = store::LeaseState::active;
         lease->row.container = found.object_name;

@@ -102,7 +102,11 @@ struct TestHub {
             "http://hub/hub/api"});
         reaper.emplace(*context);
         gpus.emplace(*context);
-        gpus->restore(snapshot.queue, {});
+        std::vector<store::UsageIntervalRow> usage;
+        const auto since = now_utc() - GpuQueue::remembers(options.gpu);
+        ASSERT_TRUE(
+            run(store->read([&](store::Transaction& t) { usage = store::usage_intervals(t, since); })));
+        gpus->restore(snapshot.queue, std::move(usage));
         reservations.emplace(*context, *gpus);
         drains.emplace(*context);
         context->drains = &*drains;

@@ -268,7 +268,9 @@ LeaseRow lease_of(const RowView& row) {
         row.time(7),
         row.optional_time(8),
         row.optional_time(9),
-        row.text(10)};
+        row.text(10),
+        row.text(11),
+        row.text(12)};
 }
 
 void load_lease_devices(Connection& connection, LeaseRow& lease) {
@@ -283,8 +285,8 @@ std::vector<LeaseRow> load_live_leases(Connection& connection) {
     std::vector<LeaseRow> rows;
     connection.query(
         R"(select id, user_id, server_id, generation, exclusive, state, container, created, expires_at,
-           released_at, end_reason from leases where state <> 'released' order by id)",
-        "iiiiissiiis",
+           released_at, end_reason, profile, project from leases where state <> 'released' order by id)",
+        "iiiiissiiisss",
         {},
         [&](const RowView& row) { rows.push_back(lease_of(row)); });
     for (auto& lease : rows)
@@ -316,8 +318,8 @@ std::vector<LeaseRow> load_leases_of_server(Connection& connection, ServerId ser
     std::vector<LeaseRow> rows;
     connection.query(
         R"(select id, user_id, server_id, generation, exclusive, state, container, created, expires_at,
-           released_at, end_reason from leases where server_id = :server order by id)",
-        "iiiiissiiis",
+           released_at, end_reason, profile, project from leases where server_id = :server order by id)",
+        "iiiiissiiisss",
         {server},
         [&](const RowView& row) { rows.push_back(lease_of(row)); });
     for (auto& lease : rows)

@@ -6,7 +6,6 @@
 #include "store/rows.hpp"
 #include "store/store.hpp"
 
-#include <map>
 
 namespace berth::store {
 
@@ -65,6 +64,7 @@ void remove_device(Transaction&, const DeviceUuid&);
 
 // Inserting or updating a lease keeps lease_devices in step; the schema itself refuses a second live
 // exclusive lease on a device, and a live lease on a device with a live exclusive one.
+// What it was granted for is written once.
 void insert(Transaction&, const LeaseRow&);
 void update(Transaction&, const LeaseRow&);
 void move_lease_end(Transaction&, LeaseId, Timestamp expires_at);  // of a live one
@@ -77,8 +77,6 @@ void insert(Transaction&, const UsageIntervalRow&);
 void end_lease(Transaction&, const LeaseRow&);
 // Those that are open or ended at or after `since`, by id.
 std::vector<UsageIntervalRow> usage_intervals(Transaction&, Timestamp since);
-// The profiles of the servers that they belong to, as those are now; without servers that were removed.
-std::map<LeaseId, std::string> profiles_of_usage(Transaction&, Timestamp since);
 // What a lease used of a device, more than was added before; its usage never exceeds the time it was held.
 struct LeaseUse {
     LeaseId lease{};

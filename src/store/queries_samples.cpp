@@ -54,9 +54,12 @@ void add_usage(Transaction& tx, const LeaseUse& use) {
 std::vector<UsageIntervalRow> usage_intervals(Transaction& tx, Timestamp since) {
     std::vector<UsageIntervalRow> rows;
     tx.query(
-        R"(select id, lease_id, device_uuid, user_id, share, begin_at, end_at, end_reason, used_seconds, joules
-           from usage_intervals where end_at is null or end_at >= :since order by id)",
-        "iisidiisdd",
+        R"(select u.id, u.lease_id, u.device_uuid, u.user_id, u.share, u.begin_at, u.end_at, u.end_reason,
+           u.used_seconds, u.joules, coalesce(nullif(l.profile, ''), s.profile), coalesce(l.project, '')
+           from usage_intervals u left join leases l on l.id = u.lease_id
+           left join servers s on s.id = l.server_id
+           where u.end_at is null or u.end_at >= :since order by u.id)",
+        "iisidiisddss",
         {since},
         [&](const RowView& row) {
             UsageIntervalRow interval;
@@ -70,21 +73,11 @@ std::vector<UsageIntervalRow> usage_intervals(Transaction& tx, Timestamp since) 
             interval.end_reason = row.text(7);
             interval.used_seconds = row.real(8);
             interval.joules = row.real(9);
+            interval.profile = row.optional_text(10);
+            interval.project = row.text(11);
             rows.push_back(std::move(interval));
         });
     return rows;
-}
-
-std::map<LeaseId, std::string> profiles_of_usage(Transaction& tx, Timestamp since) {
-    std::map<LeaseId, std::string> profiles;
-    tx.query(
-        R"(select distinct u.lease_id, s.profile from usage_intervals u
-           join leases l on l.id = u.lease_id join servers s on s.id = l.server_id
-           where u.end_at is null or u.end_at >= :since)",
-        "is",
-        {since},
-        [&](const RowView& row) { profiles[row.id<LeaseId>(0)] = row.text(1); });
-    return profiles;
 }
 
 }  // namespace berth::store

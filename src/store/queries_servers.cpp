@@ -133,8 +133,9 @@ void insert(Transaction& tx, const LeaseRow& row) {
     tx.used(row.id);
     tx.execute(
         R"(insert into leases (id, user_id, server_id, generation, exclusive, state, container, created,
-           expires_at, released_at, end_reason) values (:id, :user_id, :server_id, :generation, :exclusive,
-           :state, :container, :created, :expires_at, :released_at, :end_reason))",
+           expires_at, released_at, end_reason, profile, project) values (:id, :user_id, :server_id,
+           :generation, :exclusive, :state, :container, :created, :expires_at, :released_at, :end_reason,
+           :profile, :project))",
         {row.id,
          row.user,
          row.server,
@@ -145,7 +146,9 @@ void insert(Transaction& tx, const LeaseRow& row) {
          row.created,
          row.expires_at,
          row.released_at,
-         row.end_reason});
+         row.end_reason,
+         row.profile,
+         row.project});
     hold(tx, row);
 }
 

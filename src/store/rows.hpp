@@ -163,6 +163,8 @@ struct LeaseRow {
     std::optional<Timestamp> expires_at;  // it ends then unless it is renewed
     std::optional<Timestamp> released_at;
     std::string end_reason;
+    std::string profile;  // of the start it was granted to; "": none, or before schema 4
+    std::string project;  // for which it is held, "": none
 };
 
 struct QueueEntryRow {
@@ -217,6 +219,10 @@ struct UsageIntervalRow {
     std::string end_reason;
     double used_seconds = 0;  // time × utilisation, as far as it was read
     double joules = 0;        // the device's energy over that time, as far as it was read
+    // Of its lease, when it is read. The profile of a lease before schema 4 is that of its server now, none
+    // when that is gone.
+    std::optional<std::string> profile{};
+    std::string project{};
 };
 
 struct AuditRow {

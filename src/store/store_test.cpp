@@ -159,6 +159,8 @@ TEST_F(StoreTest, EveryRowComesBackAsItWasWritten) {
     held.state = LeaseState::active;
     held.container = "berth-ann--gpu";
     held.expires_at = kNow + 1h;
+    held.profile = "big";
+    held.project = "thesis";
     QueueEntryRow entry{9, UserId{1}, ServerId{5}, json::object{{"gpus", 2}}, -1, kNow};
     ASSERT_TRUE(commit([&](Transaction& tx) {
         insert(tx, ann);
@@ -230,6 +232,8 @@ TEST_F(StoreTest, EveryRowComesBackAsItWasWritten) {
     EXPECT_EQ(read.leases[0].state, LeaseState::active);
     EXPECT_EQ(read.leases[0].container, held.container);
     EXPECT_FALSE(read.leases[0].exclusive);
+    EXPECT_EQ(read.leases[0].profile, "big");
+    EXPECT_EQ(read.leases[0].project, "thesis");
     EXPECT_EQ(read.queue.at(0).request, entry.request);
     EXPECT_EQ(read.next_id, 11);
 }

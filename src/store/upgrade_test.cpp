@@ -76,6 +76,8 @@ TEST_F(Upgrade, TheReleasedSchemaIsReadWithEveryRow) {
     EXPECT_EQ(snapshot.servers.size(), 1U);
     ASSERT_EQ(snapshot.leases.size(), 1U);
     EXPECT_EQ(snapshot.leases[0].devices[0].value, "GPU-aaaa");
+    EXPECT_EQ(snapshot.leases[0].profile, "") << "nobody noted it";
+    EXPECT_EQ(snapshot.leases[0].project, "");
     EXPECT_GE(opened->highest_id, 11);
 }
 

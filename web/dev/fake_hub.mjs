@@ -80,9 +80,10 @@ const history = () => ({ from: minutes(1440), to: minutes(0), step_seconds: 300,
 
 const people = [["bob", 96, 31], ["student07", 58, 20], ["dana", 71, 58], ["ann", 64, 55], ["eve", 33, 30], ["chris", 12, 9.5]];
 const groups = [["students", 152, 96], ["vision", 118, 74], ["language", 64, 33.5]];
+const projects = [["thesis", 140, 96], ["(none)", 118, 74], ["course", 76, 33.5]];
 const usage = (by) => {
   const key = by.split(",")[0];
-  const names = key === "group" ? groups : key === "user" ? people : key === "model" ? [["NVIDIA H100 80GB HBM3", 214, 140], ["NVIDIA A100-SXM4-40GB", 120, 63.5]]
+  const names = key === "group" ? groups : key === "project" ? projects : key === "user" ? people : key === "model" ? [["NVIDIA H100 80GB HBM3", 214, 140], ["NVIDIA A100-SXM4-40GB", 120, 63.5]]
     : [["pytorch", 301, 190], ["node", 33, 13.5]];
   const monday = Date.now() - ((new Date().getUTCDay() + 6) % 7) * 864e5;
   return { by, from: minutes(28 * 24 * hour), to: minutes(0), rows: names.flatMap(([name, all, used], line) => [0.18, 0.31, 0.27, 0.24].map((part, at) => {

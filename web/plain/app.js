@@ -59,8 +59,8 @@
     };
   };
   const start = async () => {
-    const select = actions.querySelector("select");
-    const answer = call("POST", server, select ? { user_options: { profile: select.value } } : undefined);
+    const chosen = Object.fromEntries([...actions.querySelectorAll("select")].map((select) => [select.name, select.value]));
+    const answer = call("POST", server, chosen.profile ? { user_options: chosen } : undefined);
     await Promise.race([answer, new Promise((done) => setTimeout(done, 500))]);
     answer.catch((error) => (status.textContent = error.message));
     follow();
@@ -87,15 +87,26 @@
     status.textContent = info.data.error || "It is not running.";
     const query = `user=${encodeURIComponent(own)}&server=${encodeURIComponent(name)}`;
     const profiles = await call("GET", `berth/profiles?${query}`);
-    const select = element("select", "", "input");
-    select.setAttribute("aria-label", "Profile");
+    const choice = (key, label) => {
+      const select = element("select", "", "input");
+      select.name = key;
+      select.setAttribute("aria-label", label);
+      return select;
+    };
+    const select = choice("profile", "Profile");
     for (const profile of profiles.filter((each) => each.allowed)) {
       const option = element("option", profile.display_name);
       option.value = profile.name;
       option.disabled = !profile.available.fits && !profile.available.wait;
       select.append(option);
     }
-    actions.replaceChildren(select, button("Start", start));
+    const project = choice("project", "Project");
+    for (const each of ["", ...(info.data.projects ?? [])]) {
+      const option = element("option", each || "no project");
+      option.value = each;
+      project.append(option);
+    }
+    actions.replaceChildren(select, ...(info.data.projects?.length ? [project] : []), button("Start", start));
   };
 
   if (["token", "admin", "gpus"].includes(info.page)) {

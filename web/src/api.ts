@@ -100,8 +100,8 @@ export const api = {
   removeBrowser: (user: string, endpoint: string) =>
     call<NoticesModel>("DELETE", `berth/${userPath(user)}/notices/browsers`, { endpoint }),
 
-  profiles: (user: string, server: string) =>
-    call<ProfileModel[]>("GET", `berth/profiles?${new URLSearchParams({ user, server })}`),
+  profiles: (user: string, server: string, project: string) =>
+    call<ProfileModel[]>("GET", `berth/profiles?${new URLSearchParams({ user, server, project })}`),
   gpus: () => call<GpusModel>("GET", "berth/gpus"),
   gpuHistory: () => call<HistoryModel>("GET", "berth/gpu/history"),
   gpuQueue: () => call<QueueModel>("GET", "berth/gpu/queue"),

@@ -133,11 +133,12 @@ export interface HistoryModel {
   series: Record<string, { utilization: (number | null)[]; used_memory_bytes: (number | null)[] }>;
 }
 
-export type UsageKey = "user" | "group" | "model" | "profile";
+export type UsageKey = "user" | "group" | "project" | "model" | "profile";
 
 export interface UsageRow {
   user?: string;
   group?: string;
+  project?: string;
   model?: string;
   profile?: string;
   week: string;  // its Monday
@@ -157,6 +158,7 @@ export interface LeaseModel {
   id: number;
   user: string | null;
   server: string | null;
+  project: string | null;
   state: string;
   exclusive: boolean;
   since: string;

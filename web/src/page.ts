@@ -8,6 +8,7 @@ export interface PageData {
   next?: string;
   progress_url?: string;
   prefetch?: string[];
+  projects?: string[] | boolean;  // of the start form: those one may name; of the board: whether there are any
 }
 
 export interface Page {

@@ -13,6 +13,7 @@ struct Flags {
     std::string lease;
     std::string user;
     std::string profile;
+    std::string project;
     std::int64_t gpus = 0;
     std::string by = "user";
     std::string from;
@@ -133,6 +134,7 @@ Result<void> list_queue(const HubClient& hub, const Flags&, bool as_json) {
 Result<void> explain(const HubClient& hub, const Flags& flags, bool as_json) {
     json::object options;
     if (!flags.profile.empty()) options["profile"] = flags.profile;
+    if (!flags.project.empty()) options["project"] = flags.project;
     if (flags.gpus > 0) options["gpus"] = flags.gpus;
     const json::object body{{"user", flags.user}, {"options", options}};
     BERTH_TRY(const auto answer, hub.send(http::Method::post, "/berth/gpu/simulate", body));
@@ -201,12 +203,13 @@ void add_gpu_commands(CLI::App& app, AdminCommands& commands) {
             *group, name, "What a start of this user would meet now, GPU by GPU", commands, flags, explain);
         why->add_option("USER", flags->user)->required();
         why->add_option("--profile", flags->profile, "The profile; their default when not given");
+        why->add_option("--project", flags->project, "For this project");
         why->add_option("--gpus", flags->gpus, "So many GPUs; those of the profile when not given");
     }
     auto* used = add_command<Flags>(
         *group, "usage", "GPU-hours held and used in the last 30 days", commands, flags, usage);
     used->add_option(
-        "--by", flags->by, "user, group, model, profile, gpu or week, or two of them: user,week");
+        "--by", flags->by, "user, group, project, model, profile, gpu or week, or two of them: user,week");
     used->add_option("--from", flags->from, "Since this time: 2026-01-31T12:00:00Z");
     add_command<Flags>(*group, "cordon", "Give this GPU to nobody else", commands, flags, cordon)
         ->add_option("UUID", flags->uuid)

@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 struct Flags {
     std::string server;  // ann or ann/gpu
     std::string profile;
+    std::string project;
     std::int64_t gpus = -1;
     std::int64_t lines = 100;
     std::int64_t wait_seconds = 300;
@@ -123,6 +124,7 @@ Result<void> wait_for(const HubClient& hub, const Flags& flags, std::string_view
 Result<void> start_server(const HubClient& hub, const Flags& flags, bool as_json) {
     json::object options;
     if (!flags.profile.empty()) options["profile"] = flags.profile;
+    if (!flags.project.empty()) options["project"] = flags.project;
     if (flags.gpus >= 0) options["gpus"] = flags.gpus;
     BERTH_CHECK(hub.send(http::Method::post, path_of(flags), options));
     if (!flags.no_wait) BERTH_CHECK(wait_for(hub, flags, "ready"));
@@ -184,6 +186,7 @@ void add_server_commands(CLI::App& app, AdminCommands& commands) {
     auto* start =
         named(*group, "start", "Start a server for a user and wait until it is ready", start_server);
     start->add_option("--profile", flags->profile, "Profile (the user's first one)");
+    start->add_option("--project", flags->project, "Project that its GPUs are held for (none)");
     start->add_option("--gpus", flags->gpus, "How many GPUs (what the profile says)")
         ->check(CLI::Range(0, 64));
     auto* stop = named(*group, "stop", "Stop a server and wait until it is gone", stop_server);

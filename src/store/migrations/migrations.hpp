@@ -16,6 +16,7 @@ struct Migration {
 std::span<const char* const> m0001_initial();
 std::span<const char* const> m0002_culling();
 std::span<const char* const> m0003_gpu();
+std::span<const char* const> m0004_projects();
 
 std::span<const Migration> all_migrations();  // in order of version
 

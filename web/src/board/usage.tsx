@@ -2,12 +2,15 @@ import { useCallback, useState } from "preact/hooks";
 import { api, urlOf } from "../api";
 import { useLive } from "../live";
 import type { UsageKey, UsageRow } from "../models";
+import { page } from "../page";
 import { Note } from "../parts/parts";
 
 const weeksShown = 4;
 const week = 7 * 86400_000;
-const keys: { key: UsageKey; label: string }[] = [
-  { key: "user", label: "Person" }, { key: "group", label: "Group" }, { key: "model", label: "Model" }, { key: "profile", label: "Profile" }];
+const allKeys: { key: UsageKey; label: string }[] = [
+  { key: "user", label: "Person" }, { key: "group", label: "Group" }, { key: "project", label: "Project" }, { key: "model", label: "Model" },
+  { key: "profile", label: "Profile" }];
+const keys = allKeys.filter(({ key }) => key !== "project" || page.data.projects === true);
 
 const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
 const hours = (value: number): string => `${number.format(value)} h`;

@@ -8,6 +8,7 @@ import { Loading, Note } from "../parts/parts";
 import { GpuCount } from "./gpu_count";
 import { Pending } from "./pending";
 import { ProfileCard, canStart, mustWait } from "./profile_card";
+import { Project, projects } from "./project";
 
 const owner = page.data.user ?? me;
 const name = page.data.server_name ?? "";
@@ -33,7 +34,8 @@ function effective(profiles: readonly ProfileModel[], wish: Choice | undefined):
 }
 
 export function Spawn() {
-  const profiles = useLive(useCallback(() => api.profiles(owner, name), []), 5000);
+  const [project, setProject] = useState("");
+  const profiles = useLive(useCallback(() => api.profiles(owner, name, project), [project]), 5000);
   const [wish, setWish] = useState<Choice>();
   const [error, setError] = useState(page.data.error || undefined);
   const [sent, setSent] = useState<"no" | "asked" | "begun">("no");
@@ -51,7 +53,8 @@ export function Spawn() {
     setError(undefined);
     setSent("asked");
     const begun = setTimeout(() => setSent("begun"), refusalWindow);
-    api.start(owner, name, { profile: choice.profile, gpus: choice.gpus }).then(
+    const options = { profile: choice.profile, gpus: choice.gpus, ...(project === "" || choice.gpus === 0 ? {} : { project }) };
+    api.start(owner, name, options).then(
       () => setSent("begun"),
       (refusal: unknown) => {
         clearTimeout(begun);
@@ -84,6 +87,7 @@ export function Spawn() {
         {chosen && choice && (
           <GpuCount profile={chosen} value={choice.gpus} onChange={(gpus) => setWish({ profile: chosen.name, gpus })} />
         )}
+        {chosen && chosen.max_gpus > 0 && projects.length > 0 && <Project value={project} onChange={setProject} />}
         <button type="submit" id="start" class="btn btn-primary" disabled={choice === undefined || sent !== "no"}>
           {sent === "asked" ? <span class="spinner" /> : <Icon name="play" />}
           {chosen && choice && (mustWait(chosen) || choice.gpus > chosen.available.free_gpus) ? "Wait for a GPU" : "Start"}
