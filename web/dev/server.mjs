@@ -36,11 +36,11 @@ function pageFor(path, query) {
     error: { status: Number(query.get("status") ?? 500), message: query.get("message") ?? "", error_id: query.get("id") ?? "" },
     "signed-out": {},
     home: { named_servers_allowed: true },
-    spawn: { user, server_name: server, error: query.get("error") ?? "", next: query.get("next") ?? "" },
+    spawn: { projects: ["thesis", "course"], user, server_name: server, error: query.get("error") ?? "", next: query.get("next") ?? "" },
     "spawn-pending": { user, server_name: server, next: query.get("next") ?? "", display_name: server },
     token: {},
-    gpus: {},
-    admin: {},
+    gpus: { projects: true },
+    admin: { projects: true },
   };
   if (!(name in models)) return undefined;
   const context = ["login", "invite", "signed-out"].includes(name) ? { ...signedIn, user: null } : signedIn;
