@@ -6,7 +6,6 @@
 #include "store/rows.hpp"
 #include "store/store.hpp"
 
-
 namespace berth::store {
 
 void insert(Transaction&, const UserRow&);
