@@ -68,6 +68,7 @@ TEST_F(GpuQueueTest, TheSecondWaitsAndStartsWhenTheFirstIsGone) {
 }
 
 TEST_F(GpuQueueTest, WhoDoesNotWaitIsRefusedWithTheHolders) {
+    options.gpu.privacy = "open";
     open();
     ASSERT_TRUE(hub->begin(kAnn));
     const auto refused = hub->begin(kBob, json::object{{"profile", "gpu"}, {"wait", false}});
@@ -240,6 +241,7 @@ config::Profile profile_of(std::string name, std::string pool) {
 TEST_F(GpuQueueTest, AStartGetsDevicesOfItsPoolOnly) {
     options = options_with_gpus({"GPU-a", "GPU-b"});
     options.gpu.pools = {pool_of("big", {"GPU-a"}, "pack")};
+    options.gpu.pools[0].privacy = "open";
     options.profiles = {profile_of("small", ""), profile_of("large", "big")};
     open();
     ASSERT_TRUE(hub->begin(kAnn, json::object{{"profile", "large"}}));

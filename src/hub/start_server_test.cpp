@@ -45,6 +45,7 @@ struct StartServerTest : testing::Test {
 };
 
 TEST_F(StartServerTest, GivesEachItsOwnDeviceAndRefusesTheThirdWithNames) {
+    hub.options.gpu.privacy = "open";
     open();
     ASSERT_TRUE(hub.begin(kAnn));
     ASSERT_TRUE(hub.begin(kBob));
