@@ -58,18 +58,25 @@ json::object to_json(const AgentError& error) {
     return {{"error", error.reason}, {"code", error.code}, {"message", error.message}};
 }
 
-std::optional<std::uint64_t> natural_at(const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
+std::optional<std::uint64_t> natural_of(const json::value* value) {
     if (!value) return std::nullopt;
     boost::system::error_code failed;
     const auto number = value->to_number<std::uint64_t>(failed);
     return failed ? std::nullopt : std::optional(number);
 }
 
-std::optional<std::uint32_t> small_at(const json::object& object, std::string_view key) {
-    const auto number = natural_at(object, key);
+std::optional<std::uint64_t> natural_at(const json::object& object, std::string_view key) {
+    return natural_of(object.if_contains(key));
+}
+
+std::optional<std::uint32_t> small_of(const json::value* value) {
+    const auto number = natural_of(value);
     if (!number || *number > UINT32_MAX) return std::nullopt;
     return static_cast<std::uint32_t>(*number);
+}
+
+std::optional<std::uint32_t> small_at(const json::object& object, std::string_view key) {
+    return small_of(object.if_contains(key));
 }
 
 std::string text_at(const json::object& object, std::string_view key) {
@@ -86,12 +93,6 @@ GpuProcess process_from(const json::object& object) {
         .server = text_at(object, "server")};
 }
 
-std::uint32_t small_of(const json::value& value) {
-    boost::system::error_code failed;
-    const auto number = value.to_number<std::uint32_t>(failed);
-    return failed ? 0 : number;
-}
-
 std::vector<DeviceLink> links_from(const json::object& object) {
     std::vector<DeviceLink> links;
     const auto* pairs = array_at(object, "links");
@@ -99,7 +100,9 @@ std::vector<DeviceLink> links_from(const json::object& object) {
     for (const auto& each : *pairs) {
         const auto* pair = each.if_array();
         if (!pair || pair->size() != 2) return {};
-        links.push_back({.nvlinks = small_of((*pair)[0]), .level = small_of((*pair)[1])});
+        links.push_back(
+            {.nvlinks = small_of(pair->if_contains(0)).value_or(0),
+             .level = small_of(pair->if_contains(1)).value_or(0)});
     }
     return links;
 }

@@ -3,7 +3,6 @@
 #include "gpu/nvml_abi.hpp"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 
 namespace berth::gpu {
@@ -12,22 +11,21 @@ namespace {
 // By place in the list: how each device reaches each other, where that is known.
 class Known {
 public:
-    explicit Known(const std::vector<DeviceStatus>& inventory) : inventory_(inventory) {
+    explicit Known(const std::vector<DeviceStatus>& inventory)
+        : inventory_(inventory), index_(inventory.size()) {
         for (std::size_t at = 0; at < inventory.size(); ++at) {
             const auto& status = inventory[at];
             // The index of a device that is gone may be another's by now.
             if (status.reading && status.health != Health::gone && status.reading->index)
-                index_[at] = *status.reading->index;
+                index_[at] = status.reading->index;
         }
     }
 
     std::optional<DeviceLink> between(std::size_t a, std::size_t b) const {
-        const auto from = index_.find(a);
-        const auto to = index_.find(b);
-        if (from == index_.end() || to == index_.end()) return std::nullopt;
+        if (!index_[a] || !index_[b]) return std::nullopt;
         const auto& links = inventory_[a].reading->links;
-        if (to->second >= links.size()) return std::nullopt;
-        return links[to->second];
+        if (*index_[b] >= links.size()) return std::nullopt;
+        return links[*index_[b]];
     }
 
     // Of the pairs: the closest one; none when nobody is closer than the whole machine.
@@ -45,7 +43,7 @@ public:
 
 private:
     const std::vector<DeviceStatus>& inventory_;
-    std::map<std::size_t, std::uint32_t> index_;  // NVML's, by place
+    std::vector<std::optional<std::uint32_t>> index_;  // NVML's
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 namespace berth::gpu {
+
 std::string Scheduler::refusal_of_entry(const QueueRequest& request) const {
     if (request.wish.count == 0) return "Ask for at least one GPU, or start without any.";
     const auto asked = state_.shape_of(request.wish);

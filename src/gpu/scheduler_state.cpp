@@ -260,9 +260,8 @@ std::vector<std::uint32_t> SchedulerState::choose(
         .count = wish.count,
         .now = now};
     if (choice.policy == Policy::round_robin) choice.cursor = cursors[wish.pool];
-    const bool links_known =
-        std::any_of(devices.begin(), devices.end(), [](const auto& device) { return !device.links.empty(); });
-    if (choice.policy == Policy::topology && links_known) {
+    const auto is_linked = [](const ScheduledDevice& device) { return !device.links.empty(); };
+    if (choice.policy == Policy::topology && std::any_of(devices.begin(), devices.end(), is_linked)) {
         choice.link = link_between;
         choice.links = &devices;
     }

@@ -96,11 +96,11 @@ private:
 
     // Most of the sets: those that lack only one. A single comparison passes over what is worse.
     void complete(const Chosen& chosen, std::size_t from, const Row& to_chosen) {
-        const double* sum = links_.sum.data();
         for (std::size_t last = from; last < links_.count; ++last) {
             const double inside = chosen.inside + to_chosen[last];
-            const double score = inside - lambda_ * (chosen.reach + sum[last] - 2 * inside);
-            if (score >= worth_.score) judge(with(chosen, to_chosen[last], last));
+            const double reach = chosen.reach + links_.sum[last];
+            if (worth_of(inside, reach, lambda_).score >= worth_.score)
+                judge(with(chosen, to_chosen[last], last));
         }
     }
 

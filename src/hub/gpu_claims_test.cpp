@@ -8,12 +8,10 @@ namespace berth::hub {
 namespace {
 
 using namespace std::chrono_literals;
-using spawn::doubles::MemorySpawner;
 using test::kAnn;
 using test::kBob;
 using test::kEve;
 using test::options_with_gpus;
-using test::TestHub;
 
 config::Profile profile_of(std::string name, bool preemptible, std::uint32_t priority) {
     config::Profile profile;
@@ -25,10 +23,7 @@ config::Profile profile_of(std::string name, bool preemptible, std::uint32_t pri
     return profile;
 }
 
-struct GpuClaims : testing::Test {
-    config::Options options = options_with_gpus({"GPU-a"});
-    std::optional<TestHub> hub;
-    std::shared_ptr<MemorySpawner> spawner;
+struct GpuClaims : test::ThreePeople {
     std::optional<Activity> activity;
     std::optional<Culler> culler;
 
@@ -37,25 +32,12 @@ struct GpuClaims : testing::Test {
         options.groups["ml"] = {"ann"};
     }
     void open() {
-        const std::string folder = hub ? hub->dir : "";
         culler.reset();
         activity.reset();
-        spawner.reset();  // before the loop it waits on
-        hub.emplace(options, folder);
-        spawner = std::make_shared<MemorySpawner>(hub->io.get_executor());
-        hub->open(spawner);
+        ThreePeople::open();
         ASSERT_TRUE(hub->run(hub->directory->apply_config(options, now_utc())));
-        spawner->url = hub->notebook_url();
-        for (const auto& key : {kAnn, kBob, kEve})
-            hub->add_user(key.user.value);
         activity.emplace(*hub->context);
         culler.emplace(*hub->context, *activity, *hub->stop, *hub->gpus);
-    }
-    ~GpuClaims() override {
-        culler.reset();
-        if (!hub) return;
-        if (hub->store) hub->close();
-        std::filesystem::remove_all(hub->dir);
     }
     access::Permit gpu_admin() const {
         return access::AccessCheck::system("user:root", "gpu:admin", access::Target::none());

@@ -5,41 +5,21 @@ namespace berth::hub {
 namespace {
 
 using namespace std::chrono_literals;
-using spawn::doubles::MemorySpawner;
 using test::kAnn;
 using test::kBob;
 using test::kEve;
 using test::options_with_gpus;
-using test::TestHub;
 
 const std::string kFull = "quota.project[thesis].gpu=1, in use 1 (lease ";
 
-struct GpuProjects : testing::Test {
-    config::Options options = options_with_gpus({"GPU-a", "GPU-b", "GPU-c"});
-    std::optional<TestHub> hub;
-    std::shared_ptr<MemorySpawner> spawner;
-
+struct GpuProjects : test::ThreePeople {
     GpuProjects() {
+        options = options_with_gpus({"GPU-a", "GPU-b", "GPU-c"});
         options.gpu.projects = {{"thesis", {"ann", "bob"}, {}}, {"course", {"ann"}, {}}};
         config::GpuQuota quota;
         quota.project = "thesis";
         quota.gpus = 1;
         options.gpu.quotas = {quota};
-    }
-    void open() {
-        const std::string folder = hub ? hub->dir : "";
-        spawner.reset();  // before the loop it waits on
-        hub.emplace(options, folder);
-        spawner = std::make_shared<MemorySpawner>(hub->io.get_executor());
-        hub->open(spawner);
-        spawner->url = hub->notebook_url();
-        for (const auto& key : {kAnn, kBob, kEve})
-            hub->add_user(key.user.value);
-    }
-    ~GpuProjects() override {
-        if (!hub) return;
-        if (hub->store) hub->close();
-        std::filesystem::remove_all(hub->dir);
     }
     static json::value for_project(const char* name) {
         return json::object{{"profile", "gpu"}, {"project", name}};
@@ -55,10 +35,6 @@ struct GpuProjects : testing::Test {
     }
     const store::LeaseRow& lease_of(const ServerKey& key) {
         return *hub->leases->of_user(hub->directory->find(key.user)->id()).at(0);
-    }
-    void stop(const ServerKey& key) {
-        ASSERT_TRUE(hub->run(hub->stop->begin(hub->permit(key), key)));
-        ASSERT_TRUE(hub->wait_gone(key));
     }
 };
 

@@ -6,43 +6,18 @@ namespace berth::hub {
 namespace {
 
 using namespace std::chrono_literals;
-using spawn::doubles::MemorySpawner;
 using test::kAnn;
 using test::kBob;
 using test::kEve;
 using test::options_with_gpus;
-using test::TestHub;
 
-struct GpuQueueTest : testing::Test {
-    config::Options options = options_with_gpus({"GPU-a"});
-    std::optional<TestHub> hub;
-    std::shared_ptr<MemorySpawner> spawner;
-
-    void open() {
-        const std::string folder = hub ? hub->dir : "";
-        spawner.reset();  // before the loop it waits on
-        hub.emplace(options, folder);
-        spawner = std::make_shared<MemorySpawner>(hub->io.get_executor());
-        hub->open(spawner);
-        spawner->url = hub->notebook_url();
-        for (const auto& key : {kAnn, kBob, kEve})
-            hub->add_user(key.user.value);
-    }
-    ~GpuQueueTest() override {
-        if (!hub) return;
-        if (hub->store) hub->close();
-        std::filesystem::remove_all(hub->dir);
-    }
+struct GpuQueueTest : test::ThreePeople {
     std::uint32_t position(const ServerKey& key) {
         const auto server = hub->servers->find(key);
         const auto standing = server ? hub->gpus->standing_of(server->row.id) : std::nullopt;
         return standing ? standing->estimate.position : 0;
     }
     std::size_t stored_entries() { return hub->store->load()->queue.size(); }
-    void stop(const ServerKey& key) {
-        ASSERT_TRUE(hub->run(hub->stop->begin(hub->permit(key), key)));
-        ASSERT_TRUE(hub->wait_gone(key));
-    }
     std::size_t leases_of(const ServerKey& key) {
         return hub->leases->of_user(hub->directory->find(key.user)->id()).size();
     }

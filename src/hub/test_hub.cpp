@@ -143,4 +143,26 @@ bool TestHub::wait_gone(const ServerKey& key) {
     return run(stop->wait(key, Deadline::in(4s)));
 }
 
+ThreePeople::~ThreePeople() {
+    if (!hub) return;
+    if (hub->store) hub->close();
+    std::filesystem::remove_all(hub->dir);
+}
+
+void ThreePeople::open() {
+    const std::string folder = hub ? hub->dir : "";
+    spawner.reset();  // before the loop it waits on
+    hub.emplace(options, folder);
+    spawner = std::make_shared<spawn::doubles::MemorySpawner>(hub->io.get_executor());
+    hub->open(spawner);
+    spawner->url = hub->notebook_url();
+    for (const auto& key : {kAnn, kBob, kEve})
+        hub->add_user(key.user.value);
+}
+
+void ThreePeople::stop(const ServerKey& key) {
+    ASSERT_TRUE(hub->run(hub->stop->begin(hub->permit(key), key)));
+    ASSERT_TRUE(hub->wait_gone(key));
+}
+
 }  // namespace berth::hub::test

@@ -92,4 +92,15 @@ struct TestHub {
     std::optional<Reconcile> reconcile;
 };
 
+// A hub with ann, bob and eve over containers in memory. open() again is a restart over the same rows.
+struct ThreePeople : testing::Test {
+    ~ThreePeople() override;
+    void open();
+    void stop(const ServerKey& key);
+
+    config::Options options = options_with_gpus({"GPU-a"});
+    std::optional<TestHub> hub;
+    std::shared_ptr<spawn::doubles::MemorySpawner> spawner;
+};
+
 }  // namespace berth::hub::test

@@ -121,16 +121,22 @@ def test_upgrades_under_load_lose_nothing(start, target, own_binary, tmp_path):
     assert proxy.routes() and now.is_running()
 
 
+def unheard(proxy):
+    """The proxy, asleep, and the one that serves in its place, whose word it has not heard."""
+    first = psutil.Process(proxy.process.pid)
+    first.send_signal(signal.SIGUSR2)
+    assert peers.wait_until(first.children, 5)
+    first.suspend()
+    successor = first.children()[0]
+    assert peers.wait_until(lambda: name_of(successor.pid) == "berth", 5), "it serves, but nobody has heard it"
+    return first, successor
+
+
 def test_who_was_accepted_as_the_end_began_is_answered(start, target, own_binary, tmp_path):
     """The old one wakes up with a queue of connections and the word of its successor, which accepts nothing meanwhile."""
     proxy = start("--workers", "1", "--routes-file", str(tmp_path / "routes"))
     proxy.add("/say", target(lambda seen: peers.answer(seen.body)))
-    before = psutil.Process(proxy.process.pid)
-    before.send_signal(signal.SIGUSR2)
-    assert peers.wait_until(before.children, 5)
-    before.suspend()
-    now = before.children()[0]
-    assert peers.wait_until(lambda: name_of(now.pid) == "berth", 5), "it serves, but nobody has heard it"
+    before, now = unheard(proxy)
     time.sleep(0.3)  # its word comes after its name
     now.suspend()
     clients = [socket.create_connection(("127.0.0.1", proxy.port), 20) for _ in range(200)]
@@ -214,12 +220,7 @@ def test_a_stop_beside_the_word_of_the_successor_ends_both(start, own_binary, tm
     proxy = start("--routes-file", str(tmp_path / "routes"))
     binary = shutil.copy(own_binary, tmp_path / "newer")
     replace_by_script(own_binary, f"sleep 0.5; exec {binary} \"$@\"")
-    first = psutil.Process(proxy.process.pid)
-    first.send_signal(signal.SIGUSR2)
-    assert peers.wait_until(first.children, 5)
-    first.suspend()
-    successor = first.children()[0]
-    assert peers.wait_until(lambda: name_of(successor.pid) == "berth", 5), "it serves, but nobody has heard it"
+    first, successor = unheard(proxy)
     first.terminate()
     first.resume()
     assert proxy.process.wait(10) == 2
