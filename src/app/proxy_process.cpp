@@ -1,6 +1,7 @@
 #include "app/proxy_process.hpp"
 
 #include "app/restart_pause.hpp"
+#include "base/files.hpp"
 #include "base/program.hpp"
 #include "base/random.hpp"
 #include "http/client.hpp"
@@ -19,8 +20,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 namespace berth::app {
 namespace {
@@ -28,13 +27,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kHandoverTime{15'000};
-
-std::string read_file(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
-}
 
 std::string last_lines(const std::string& text) {
     constexpr std::size_t kShown = 800;
@@ -59,7 +51,7 @@ int fork_detached(const std::vector<char*>& argv, const std::vector<char*>& envi
 }
 
 std::string name_of(int pid) {
-    return read_file("/proc/" + std::to_string(pid) + "/comm");
+    return contents_of("/proc/" + std::to_string(pid) + "/comm").value_or("");
 }
 
 // Not one that only ends its last connections after a hand-over, nor one that has not taken over yet.
@@ -259,7 +251,7 @@ awaitable<Result<void>> ProxyProcess::wait_until_it_answers(Deadline deadline) {
         if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) break;
         co_await sleep_for(3ms);
     }
-    const auto said = last_lines(read_file(log_file()));
+    const auto said = last_lines(contents_of(log_file()).value_or(""));
     co_return Error{ProxyErrc::not_started, "The proxy does not answer. It said: " + said, said};
 }
 

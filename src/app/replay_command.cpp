@@ -2,11 +2,11 @@
 #include "app/admin/exit_codes.hpp"
 #include "app/admin/output.hpp"
 #include "app/local_commands.hpp"
+#include "base/files.hpp"
 #include "gpu/replay.hpp"
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <vector>
@@ -23,14 +23,11 @@ struct Flags {
 
 Result<json::object> read_file(const std::string& name) {
     if (name.empty()) return json::object();
-    std::ifstream file(name, std::ios::binary);
-    std::string text(kLongestFile + 1, '\0');
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
-    if (file.bad() || text.size() > kLongestFile) {
+    const auto text = contents_of(name, kLongestFile);
+    if (!text) {
         return gpu::replay_error("The file of parameters cannot be read, or is longer than a mebibyte.");
     }
-    auto parsed = parse_json(text);
+    auto parsed = parse_json(*text);
     if (!parsed || !parsed->is_object()) {
         return gpu::replay_error("The file of parameters must be one JSON object.");
     }

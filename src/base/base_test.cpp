@@ -1,3 +1,4 @@
+#include "base/files.hpp"
 #include "base/json.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
@@ -32,6 +33,19 @@ TEST(Text, Utf8RefusesOverlongAndSurrogates) {
     EXPECT_FALSE(is_valid_utf8("\xC0\x80"));
     EXPECT_FALSE(is_valid_utf8("\xED\xA0\x80"));
     EXPECT_FALSE(is_valid_utf8("\xE2\x82"));
+}
+
+TEST(Files, ReadsWholeOrNothing) {
+    const auto status = contents_of("/proc/self/status");
+    ASSERT_TRUE(status);
+    EXPECT_TRUE(status->starts_with("Name:"));
+    EXPECT_EQ(contents_of("/dev/null"), "");
+    EXPECT_EQ(contents_of("/proc/self/status", status->size() / 2), std::nullopt);
+    EXPECT_EQ(contents_of("/nowhere/at/all"), std::nullopt);
+}
+
+TEST(Files, WhatOpensAndCannotBeReadIsNoException) {
+    EXPECT_EQ(contents_of("/proc/self"), std::nullopt);
 }
 
 TEST(Units, BytesReadWhatPeopleWrite) {

@@ -1,5 +1,6 @@
 #include "config/config.hpp"
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 #include "config/describe.hpp"
 #include "config/impl/reader.hpp"
@@ -8,8 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -73,14 +72,6 @@ void read_document(const YAML::Node& root, ReadContext& context, Options& option
     reader.report_unknown();
 }
 
-std::optional<std::string> read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return std::nullopt;
-    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    if (file.bad()) return std::nullopt;
-    return text;
-}
-
 // NAME=value lines; '#' starts a comment line; one pair of quotes around the value is dropped; "export " is
 // skipped.
 std::map<std::string, std::string> parse_dot_env(const std::string& text) {
@@ -135,7 +126,7 @@ Loaded load_text(const std::string& text, const std::string& file_name, const En
 }
 
 Loaded load_file(const std::string& path, const Environment& environment) {
-    auto text = read_file(path);
+    auto text = contents_of(path);
     if (!text) {
         Loaded loaded;
         loaded.problems.push_back(
@@ -151,7 +142,7 @@ Loaded load_file(const std::string& path, const Environment& environment) {
     const auto slash = path.rfind('/');
     const std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
     auto dot_env = std::make_shared<std::map<std::string, std::string>>();
-    if (auto lines = read_file(directory + ".env")) *dot_env = parse_dot_env(*lines);
+    if (auto lines = contents_of(directory + ".env")) *dot_env = parse_dot_env(*lines);
     return load_text(
         *text, path, [environment, dot_env](const std::string& name) -> std::optional<std::string> {
             if (auto value = environment(name)) return value;

@@ -1,5 +1,6 @@
 #include "gpu/process_list.hpp"
 
+#include "base/files.hpp"
 #include "gpu/nvml_abi.hpp"
 
 #include <pwd.h>
@@ -11,8 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 namespace berth::gpu {
 namespace {
@@ -54,8 +53,7 @@ std::size_t stride_of(
 }
 
 std::string text_of_file(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
+    return contents_of(path).value_or("");
 }
 
 // Entries end in NUL.

@@ -1,9 +1,7 @@
 #include "proxy/error_pages.hpp"
 
+#include "base/files.hpp"
 #include "http/message.hpp"
-
-#include <fstream>
-#include <iterator>
 
 namespace berth::proxy {
 namespace {
@@ -66,21 +64,17 @@ std::string built_in(unsigned status) {
     return page;
 }
 
-bool read_file(const std::string& path, std::string& text) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) return false;
-    text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    return true;
-}
-
 }  // namespace
 
 ErrorPage error_page(unsigned status, const ProxyOptions& options) {
     ErrorPage page{"text/html; charset=utf-8", {}, {}};
     if (!options.error_path.empty()) {
-        const auto& folder = options.error_path;
-        if (read_file(folder + "/" + std::to_string(status) + ".html", page.body)) return page;
-        if (read_file(folder + "/error.html", page.body)) return page;
+        auto file = contents_of(options.error_path + "/" + std::to_string(status) + ".html");
+        if (!file) file = contents_of(options.error_path + "/error.html");
+        if (file) {
+            page.body = *std::move(file);
+            return page;
+        }
     }
     page.body = built_in(status);
     return page;

@@ -1,5 +1,6 @@
 #include "proxy/routes.hpp"
 
+#include "base/files.hpp"
 #include "obs/log.hpp"
 
 #include <fcntl.h>
@@ -10,8 +11,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 namespace berth::proxy {
 
@@ -126,9 +125,8 @@ void Routes::apply_line(std::string_view line) {
 
 Result<void> Routes::open_file(std::string path) {
     path_ = std::move(path);
-    if (std::ifstream file(path_, std::ios::binary); file) {
-        const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-        std::string_view rest = text;
+    if (const auto text = contents_of(path_)) {
+        std::string_view rest = *text;
         for (auto end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
             if (end > 0) apply_line(rest.substr(0, end));
             rest.remove_prefix(end + 1);

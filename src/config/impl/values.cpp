@@ -1,11 +1,10 @@
 #include "config/impl/values.hpp"
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 
 namespace berth::config {
 
@@ -223,9 +222,8 @@ private:
         const YAML::Node path = node_["file"];
         if (!path || !path.IsScalar() || node_.size() != 1) return wrong_type("text, or {file: PATH}");
         const std::string name = context_.expand(path, key_);
-        std::ifstream file(name, std::ios::binary);
-        std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-        if (!file) {
+        auto text = contents_of(name);
+        if (!text) {
             context_.report(
                 ConfigErrc::unreadable,
                 path.Mark(),
@@ -233,9 +231,9 @@ private:
                 "cannot read '" + name + "'; check that it exists and that the hub's user may read it");
             return;
         }
-        while (!text.empty() && (text.back() == '\n' || text.back() == '\r'))
-            text.pop_back();
-        *out = Secret(std::move(text));
+        while (!text->empty() && (text->back() == '\n' || text->back() == '\r'))
+            text->pop_back();
+        *out = Secret(*std::move(text));
     }
     json::value json_of(const YAML::Node& node) {
         if (node.IsSequence()) {

@@ -1,3 +1,4 @@
+#include "base/files.hpp"
 #include "spawn/spawners/docker/devices.hpp"
 
 #include <dirent.h>
@@ -5,19 +6,12 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 
 namespace berth::spawn::docker {
 namespace {
 
 constexpr const char* kDriver = "/proc/driver/nvidia";
-
-std::string contents_of(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 // Step by step and past no symbolic link: one of an image would lead to our own /dev.
 int open_dev(const std::string& root) {
@@ -52,7 +46,8 @@ std::optional<std::set<std::string>> gpu_nodes_of(const std::string& root) {
 // A hub in a container of its own counts other pids than the engine: the number would name a stranger, whose
 // devices say nothing. The cgroup of a container's process bears the container's id.
 bool is_process_of(const std::string& folder, const Inspected& container) {
-    return !container.id.empty() && contents_of(folder + "/cgroup").find(container.id) != std::string::npos;
+    const auto cgroup = contents_of(folder + "/cgroup");
+    return cgroup && !container.id.empty() && cgroup->find(container.id) != std::string::npos;
 }
 
 }  // namespace
@@ -60,7 +55,7 @@ bool is_process_of(const std::string& folder, const Inspected& container) {
 void look_inside(const Inspected& container, Evidence& evidence) {
     const std::string folder = "/proc/" + std::to_string(container.pid);
     if (container.pid <= 0 || !is_process_of(folder, container)) return;
-    evidence.process_environment = contents_of(folder + "/environ");
+    evidence.process_environment = contents_of(folder + "/environ").value_or("");
     evidence.nodes_inside = gpu_nodes_of(folder + "/root");
     evidence.nodes_on_host = gpu_nodes_of("/").value_or(std::set<std::string>{});
     std::error_code ignored;

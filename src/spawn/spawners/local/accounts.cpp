@@ -1,5 +1,6 @@
 #include "spawn/spawners/local/accounts.hpp"
 
+#include "base/files.hpp"
 #include "base/text.hpp"
 
 #include <grp.h>
@@ -7,8 +8,6 @@
 
 #include <charconv>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 namespace berth::spawn::local {
 namespace {
@@ -17,9 +16,7 @@ constexpr uid_t kUidMin = 1000;
 constexpr const char* kLoginDefs = "/etc/login.defs";
 
 uid_t uid_min_of_machine() {
-    std::ifstream file(kLoginDefs);
-    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    return uid_min_in(text);
+    return uid_min_in(contents_of(kLoginDefs).value_or(""));
 }
 
 // Its first two words: "UID_MIN\t\t\t 1000".
