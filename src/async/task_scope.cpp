@@ -32,7 +32,7 @@ TaskScope::~TaskScope() {
 }
 
 void TaskScope::spawn(std::string name, OnStop on_stop, awaitable<> task) {
-    if (stopping_) return;
+    if (phase_ == Phase::ending || (phase_ == Phase::grace && on_stop == OnStop::cancel)) return;
     const auto it = live_.emplace(live_.end(), std::move(name), on_stop);
     asio::co_spawn(
         executor_,
@@ -62,9 +62,10 @@ awaitable<> TaskScope::wait_until_empty(std::chrono::steady_clock::time_point li
 }
 
 awaitable<> TaskScope::stop(std::chrono::milliseconds grace) {
-    stopping_ = true;
+    phase_ = Phase::grace;
     emit_all(asio::cancellation_type::total);
     co_await wait_until_empty(std::chrono::steady_clock::now() + grace);
+    phase_ = Phase::ending;
     // A signal that comes before an operation starts is lost, so it is repeated until the task is gone.
     while (!live_.empty()) {
         emit_all(asio::cancellation_type::terminal);

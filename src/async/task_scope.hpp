@@ -31,7 +31,8 @@ public:
     TaskScope(const TaskScope&) = delete;
     ~TaskScope();
 
-    // Starts `task`; ignored once stopping. An exception other than cancellation goes to the failure handler.
+    // Starts `task`. Once stopping only a draining one, which then is not told: it looks for itself; after
+    // the grace none. An exception other than cancellation goes to the failure handler.
     void spawn(std::string name, OnStop on_stop, awaitable<> task);
     // Tells every task, waits `grace` for the draining ones, then ends and awaits all.
     awaitable<> stop(std::chrono::milliseconds grace);
@@ -54,7 +55,7 @@ private:
     FailureHandler on_failure_;
     std::list<Task> live_;
     asio::steady_timer drained_;  // cancelled when live_ becomes empty
-    bool stopping_ = false;
+    enum class Phase { open, grace, ending } phase_ = Phase::open;
 };
 
 }  // namespace berth

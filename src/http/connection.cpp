@@ -102,15 +102,13 @@ Connection::~Connection() {
     --server_->connections;
 }
 
-// While it waits for a request the connection ends at once when the scope stops; a request that has been read
-// is answered within the scope's grace.
+// A request of which a byte has come is read and answered within the scope's grace.
 awaitable<> Connection::run() {
-    while (!server_->stopping) {
-        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+    while (co_await await_request()) {
+        was_asked_ = true;
         Request request;
         const auto outcome = co_await read_request(request);
         if (outcome == Outcome::ended) co_return;
-        co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
         if (outcome == Outcome::refused) {
             co_await send_refusal();
             co_return;

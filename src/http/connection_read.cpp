@@ -1,10 +1,13 @@
 #include "base/text.hpp"
 #include "http/impl/connection.hpp"
 
+#include <boost/asio/cancellation_state.hpp>
+
 namespace berth::http {
 namespace {
 
 constexpr std::size_t kLargestBuffer = 64 * 1024;
+constexpr std::chrono::milliseconds kFirstRequestTime{250};
 
 unsigned status_of(const Error& reason) {
     if (reason.is(FramingErrc::head_too_large) || reason.is(FramingErrc::too_many_fields)) return 431;
@@ -36,24 +39,40 @@ awaitable<Connection::Outcome> Connection::fill(Deadline deadline) {
     co_return transfer.failure ? Outcome::ended : Outcome::request;
 }
 
+// Until the first byte of a request is there; false: none will come. Once the server stops, what has arrived
+// is still taken, and who has connected and asked nothing yet has a moment to do so: nobody told them that it
+// would be too late. A client that keeps connections expects that one ends between requests (RFC 9112
+// §9.3.1).
+awaitable<bool> Connection::await_request() {
+    buffer_.shrink_when_idle();
+    if (!buffer_.empty()) co_return true;
+    if (!server_->stopping) {
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+        const auto outcome = co_await fill(Deadline::in(server_->limits.idle_timeout));
+        const auto state = co_await asio::this_coro::cancellation_state;
+        const bool told_to_stop = state.cancelled() != asio::cancellation_type::none;
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
+        if (outcome == Outcome::request || !told_to_stop) co_return outcome == Outcome::request;
+    }
+    const auto last = was_asked_ ? std::chrono::milliseconds{0} : kFirstRequestTime;
+    const auto outcome = co_await fill(Deadline::in(last));
+    co_return outcome == Outcome::request;
+}
+
+// There is a byte of it.
 awaitable<Connection::Outcome> Connection::read_head() {
     const auto& limits = server_->limits;
-    auto deadline = Deadline::never();
+    const auto deadline = Deadline::in(limits.head_timeout);
     for (;;) {
-        if (!buffer_.empty()) {
-            const auto progress = read_request_head(buffer_.data(), limits.head, head_);
-            if (!progress) co_return refuse(progress.error());
-            if (*progress == HeadProgress::complete) co_return Outcome::request;
-            deadline = deadline.earliest(Deadline::in(limits.head_timeout));
-        }
-        const bool idle = buffer_.empty();
-        const auto outcome = co_await fill(idle ? Deadline::in(limits.idle_timeout) : deadline);
-        if (outcome != Outcome::request) co_return idle ? Outcome::ended : outcome;
+        const auto progress = read_request_head(buffer_.data(), limits.head, head_);
+        if (!progress) co_return refuse(progress.error());
+        if (*progress == HeadProgress::complete) co_return Outcome::request;
+        const auto outcome = co_await fill(deadline);
+        if (outcome != Outcome::request) co_return outcome;
     }
 }
 
 awaitable<Connection::Outcome> Connection::read_request(Request& request) {
-    buffer_.shrink_when_idle();
     http_1_0_ = false;  // until the head says so: a refusal is answered as HTTP/1.1
     method_ = Method::other;
     const auto outcome = co_await read_head();

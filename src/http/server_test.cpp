@@ -1,4 +1,3 @@
-#include "async/notifier.hpp"
 #include "http/impl/loop_test_support.hpp"
 
 #include <gmock/gmock.h>
@@ -246,58 +245,6 @@ TEST_F(ServerTest, RefusesConnectionsOverTheLimit) {
     limits.max_connections = 0;
     serve(echo);
     run(expect_answer(endpoint(), "", 0, {"HTTP/1.1 503 Service Unavailable\r\n", "Connection: close"}));
-}
-
-awaitable<Response> answer_when_told(Notifier& go, int& asked) {
-    ++asked;
-    co_await go.wait();
-    co_return Response::text(200, "done");
-}
-
-awaitable<> ask_while_stopping(net::Endpoint to, std::string& got) {
-    got = co_await talk(to, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-}
-
-awaitable<> stop_while_asked(
-    TaskScope& scope, TaskScope& tests, net::Endpoint to, Notifier& go, const int& asked, std::string& got) {
-    tests.spawn("client", OnStop::cancel, ask_while_stopping(to, got));
-    while (asked == 0)
-        co_await sleep_for(1ms);
-    struct Teller {
-        static awaitable<> tell(Notifier& notifier) {
-            co_await sleep_for(10ms);
-            notifier.notify_all();
-        }
-    };
-    tests.spawn("teller", OnStop::cancel, Teller::tell(go));
-    co_await scope.stop(2s);
-    while (got.empty())
-        co_await sleep_for(1ms);
-}
-
-TEST_F(ServerTest, FinishesAnAnswerWhenStoppedAndThenCloses) {
-    Notifier go(io.get_executor());
-    int asked = 0;
-    std::string got;
-    serve([&](Request) { return answer_when_told(go, asked); });
-    run(stop_while_asked(scope, tests, endpoint(), go, asked, got));
-    EXPECT_THAT(got, HasSubstr("Connection: close\r\n"));
-    EXPECT_THAT(got, EndsWith("done"));
-}
-
-TEST_F(ServerTest, StopsAtOnceWhenConnectionsAreIdle) {
-    struct Body {
-        static awaitable<> run(TaskScope& scope, net::Endpoint to) {
-            auto connected = co_await net::connect(to, Deadline::in(1s));
-            co_await sleep_for(5ms);
-            EXPECT_EQ(scope.live(), 2U);
-            const auto begin = std::chrono::steady_clock::now();
-            co_await scope.stop(5s);
-            EXPECT_LT(std::chrono::steady_clock::now() - begin, 1s);
-        }
-    };
-    serve(echo);
-    run(Body::run(scope, endpoint()));
 }
 
 TEST_F(ServerTest, TellsTheHandlerWhoAsks) {

@@ -36,6 +36,7 @@ public:
 private:
     enum class Outcome { request, refused, ended };
 
+    awaitable<bool> await_request();
     awaitable<Outcome> read_request(Request& request);
     awaitable<Outcome> read_head();
     awaitable<Outcome> read_body(std::string& body, BodyFraming framing);
@@ -67,6 +68,7 @@ private:
     Method method_ = Method::get;
     bool http_1_0_ = false;
     bool keep_alive_ = true;
+    bool was_asked_ = false;  // once at least
 };
 
 }  // namespace berth::http
