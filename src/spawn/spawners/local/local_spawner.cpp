@@ -1,25 +1,20 @@
 #include "spawn/spawners/local/local_spawner.hpp"
 
-#include "async/notifier.hpp"
 #include "obs/log.hpp"
 #include "spawn/lab_notice.hpp"
 #include "spawn/log_lines.hpp"
 #include "spawn/spawners/local/ending.hpp"
 #include "spawn/spawners/local/launch.hpp"
 #include "spawn/spawners/local/ports.hpp"
+#include "spawn/spawners/local/process_watch.hpp"
 #include "spawn/spawners/local/records.hpp"
 #include "spawn/stop_grace.hpp"
 
-#include <boost/asio/posix/stream_descriptor.hpp>
-
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <deque>
 #include <filesystem>
 #include <fstream>
-#include <map>
 
 namespace berth::spawn {
 namespace {
@@ -40,65 +35,6 @@ std::string tail_of(const std::string& path) {
     return last_lines(end_of(path, 16 * 1024));
 }
 
-// Waits on the pidfds of all known processes and keeps how they ended. Its waits hold it weakly, so the
-// spawner can go.
-class Watch : public std::enable_shared_from_this<Watch> {
-public:
-    struct Ended {
-        std::string instance;
-        ServerId server{};
-        std::int64_t generation = 0;
-        std::optional<int> exit_code;
-        std::string log_file;
-    };
-
-    explicit Watch(asio::any_io_executor executor) : executor_(std::move(executor)), happened_(executor_) {}
-
-    void add(ProcessId process, Ended about) {
-        if (processes_.contains(process.pid)) return;
-        const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
-        if (fd < 0) return;  // ended already: whoever looks at it next finds that out
-        auto [it, fresh] = processes_.emplace(process.pid, asio::posix::stream_descriptor(executor_, fd));
-        it->second.async_wait(
-            asio::posix::stream_descriptor::wait_read,
-            [weak = weak_from_this(), pid = process.pid, about = std::move(about)](error_code error) mutable {
-                const auto self = weak.lock();
-                if (self && !error) self->end(pid, std::move(about));
-            });
-    }
-    // How it ended, when it was our child and has been reaped; asks the kernel when the watch has not heard
-    // yet.
-    std::optional<int> exit_code_of(pid_t pid) {
-        if (const auto code = reap(pid)) exit_codes_[pid] = *code;
-        const auto it = exit_codes_.find(pid);
-        return it == exit_codes_.end() ? std::nullopt : std::optional(it->second);
-    }
-    void forget(pid_t pid) { exit_codes_.erase(pid); }
-
-    awaitable<Ended> next() {
-        while (ended_.empty())
-            co_await happened_.wait();
-        Ended ended = std::move(ended_.front());
-        ended_.pop_front();
-        co_return ended;
-    }
-
-private:
-    void end(pid_t pid, Ended about) {
-        about.exit_code = exit_code_of(pid);
-        processes_.erase(pid);
-        ended_.push_back(std::move(about));
-        if (ended_.size() > 10'000) ended_.pop_front();  // nobody watches
-        happened_.notify_all();
-    }
-
-    asio::any_io_executor executor_;
-    std::map<pid_t, asio::posix::stream_descriptor> processes_;
-    std::map<pid_t, int> exit_codes_;
-    std::deque<Ended> ended_;
-    Notifier happened_;
-};
-
 class LocalSpawner final : public Spawner {
 public:
     LocalSpawner(
@@ -111,7 +47,7 @@ public:
           options_(std::move(options)),
           stop_timeout_(spawn.stop_timeout),
           places_{std::filesystem::absolute(state_dir).string()},
-          watch_(std::make_shared<Watch>(std::move(executor))) {}
+          watch_(std::make_shared<ProcessWatch>(std::move(executor))) {}
 
     std::string_view name() const override { return "local"; }
     std::string hub_listen_address() const override { return "127.0.0.1"; }
@@ -142,7 +78,7 @@ private:
     config::LocalOptions options_;
     std::chrono::seconds stop_timeout_;  // from SIGTERM to SIGKILL: Jupyter ends its kernels in that time
     Places places_;
-    std::shared_ptr<Watch> watch_;
+    std::shared_ptr<ProcessWatch> watch_;
     std::shared_ptr<Ports> ports_ = std::make_shared<Ports>();  // work on the pool may outlive us
 };
 
