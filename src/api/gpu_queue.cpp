@@ -39,7 +39,7 @@ json::object standing_model(
 }
 
 json::object device_answer(
-    Dependencies& hub, const Call& call, const gpu::DeviceAnswer& answer, UserId asker) {
+    Dependencies& hub, const Call& call, const gpu::DeviceAnswer& answer, const hub::GpuQueue::Ask& asker) {
     const auto* device = hub.inventory.find(answer.device);
     json::object model;
     model["uuid"] = answer.device.value;
@@ -111,7 +111,7 @@ awaitable<Result<http::Response>> post_gpu_simulate(Dependencies& hub, Call& cal
     answer["refusal"] = why.refusal.empty() ? json::value(nullptr) : json::value(why.refusal);
     json::array devices;
     for (const auto& device : why.devices)
-        devices.emplace_back(device_answer(hub, call, device, ask.user));
+        devices.emplace_back(device_answer(hub, call, device, ask));
     answer["devices"] = std::move(devices);
     json::array helps;
     for (const auto& sentence : why.helps)

@@ -27,6 +27,7 @@ json::object reservation_model(const Dependencies& hub, const Call& call, const 
     json::object model{{"id", row.id}};
     model["user"] = shown && user != nullptr ? json::value(user->name().value) : json::value(nullptr);
     model["group"] = shown && !row.group.empty() ? json::value(row.group) : json::value(nullptr);
+    model["project"] = shown && !row.project.empty() ? json::value(row.project) : json::value(nullptr);
     model["own"] = call.who().user && hub.reservations.is_of(row, UserName(call.who().name));
     model["gpus"] = wish.count;
     model["pool"] = wish.pool;
@@ -106,18 +107,20 @@ awaitable<Result<http::Response>> get_reservations_calendar(Dependencies& hub, C
     co_return response;
 }
 
-// {"user" or "group", "gpus", "pool", "model", "min_memory", "devices", "begin", "end", "note"}
+// {"user", "group" or "project", "gpus", "pool", "model", "min_memory", "devices", "begin", "end", "note"}
 awaitable<Result<http::Response>> post_reservation(Dependencies& hub, Call& call) {
     static constexpr std::string_view kKeys[] = {
-        "user", "group", "gpus", "pool", "model", "min_memory", "devices", "begin", "end", "note"};
+        "user", "group", "project", "gpus", "pool", "model", "min_memory", "devices", "begin", "end", "note"};
     BERTH_CO_TRY(const auto body, object_body(call.request));
     BERTH_CO_CHECK(only_keys(body, kKeys));
     hub::Reservations::Wanted wanted;
     BERTH_CO_TRY(const auto user, text_member(body, "user"));
     BERTH_CO_TRY(const auto group, text_member(body, "group"));
+    BERTH_CO_TRY(const auto project, text_member(body, "project"));
     BERTH_CO_TRY(const auto note, text_member(body, "note"));
     wanted.user = UserName(user.value_or(""));
     wanted.group = group.value_or("");
+    wanted.project = project.value_or("");
     wanted.note = note.value_or("");
     BERTH_CO_TRY(wanted.wish, wish_member(body));
     const auto* begin = body.if_contains("begin");
@@ -167,8 +170,9 @@ awaitable<Result<http::Response>> delete_drain(Dependencies& hub, Call& call) {
 }
 
 // For a question about a device that is kept for others.
-std::string reserved_text(Dependencies& hub, const Call& call, const DeviceUuid& device, UserId asker) {
-    const auto kept = hub.start.gpu_queue().kept_from(device, asker);
+std::string reserved_text(
+    Dependencies& hub, const Call& call, const DeviceUuid& device, const hub::GpuQueue::Ask& asker) {
+    const auto kept = hub.start.gpu_queue().kept_from(device, asker.user, asker.project);
     if (!kept) return {};
     const auto* row = hub.reservations.find(static_cast<std::int64_t>(kept->reservation));
     std::string text = "reserved for ";

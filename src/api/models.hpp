@@ -48,7 +48,8 @@ private:
 };
 
 // "reserved for group ml until …" of a device that is kept for others than the asker; "" when it is not.
-std::string reserved_text(Dependencies& hub, const Call& call, const DeviceUuid& device, UserId asker);
+std::string reserved_text(
+    Dependencies& hub, const Call& call, const DeviceUuid& device, const hub::GpuQueue::Ask& asker);
 
 // {"at", "because", "seconds_left", "extensions_left", "extension_seconds"}: what is told of a near end.
 void append_ending(std::string& out, const hub::Ending& ending);

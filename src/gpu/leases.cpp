@@ -61,8 +61,8 @@ void DeviceLease::give_back() noexcept {
     if (leases_) std::exchange(leases_, nullptr)->forget(id_);
 }
 
-Leases::Leases(const config::GpuOptions& options, NameOfUser name_of_user)
-    : options_(options), name_of_user_(std::move(name_of_user)) {}
+Leases::Leases(config::GpuOptions options, NameOfUser name_of_user)
+    : options_(std::move(options)), name_of_user_(std::move(name_of_user)) {}
 
 void Leases::sync(const Inventory& inventory) {
     std::unordered_map<DeviceUuid, std::uint32_t> external;

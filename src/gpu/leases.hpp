@@ -64,7 +64,7 @@ public:
     // Names people see in refusals. Called while a refusal is made.
     using NameOfUser = std::function<std::string(UserId)>;
 
-    Leases(const config::GpuOptions& options, NameOfUser name_of_user);
+    Leases(config::GpuOptions options, NameOfUser name_of_user);
 
     // Takes over which devices there are. Called at start before restore(), and after every change of the
     // inventory.

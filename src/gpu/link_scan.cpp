@@ -66,6 +66,7 @@ std::vector<std::vector<DeviceLink>> read_links(
     for (Handle each : handles)
         places.push_back(place_of(nvml, each));
     std::vector<Ports> ports;
+    ports.reserve(handles.size());
     for (Handle each : handles)
         ports.push_back(ports_of(nvml, each, places));
     for (std::size_t a = 0; a < handles.size(); ++a) {

@@ -178,7 +178,7 @@ bool SchedulerState::remove(LeaseId id, Timestamp now, bool counted) {
     book(lease, -1);
     quotas.remove(lease);
     const Duration lasted = std::max(now - lease.begin, Duration{});
-    const double devices_held = static_cast<double>(lease.devices.size());
+    const auto devices_held = static_cast<double>(lease.devices.size());
     settle(lease, counted ? seconds(lasted) * devices_held * lease.share : 0, now);
     if (counted) {
         quotas.ended(lease, now);

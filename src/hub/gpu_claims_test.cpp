@@ -100,6 +100,33 @@ TEST_F(GpuClaims, AReservedGpuIsItsOwners) {
     EXPECT_TRUE(waits(kBob));
 }
 
+// Whoever may name it; not who may and does not. The hub that comes after knows it too.
+TEST_F(GpuClaims, AGpuReservedForAProjectIsForItsStarts) {
+    options.gpu.projects = {{"thesis", {"ann"}, {}}};
+    open();
+    Reservations::Wanted wanted = for_user(kAnn);
+    wanted.project = "thesis";
+    EXPECT_EQ(refusal(wanted), "Name the user, the group or the project that the GPUs are to be kept for.");
+    wanted.user = UserName("");
+    wanted.project = "none";
+    EXPECT_EQ(refusal(wanted), "There is no project none in gpu.projects.");
+    wanted.project = "thesis";
+    const auto made = reserve(wanted);
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_EQ(hub->reservations->owner_of(*made), "project thesis");
+    EXPECT_TRUE(hub->reservations->is_of(*made, kAnn.user));
+    EXPECT_FALSE(hub->reservations->is_of(*made, kBob.user));
+    ASSERT_TRUE(hub->run(hub->reservations->restore()));
+    EXPECT_EQ(hub->reservations->find(made->id)->project, "thesis");
+    const auto ann = hub->directory->find(kAnn.user)->id();
+    EXPECT_TRUE(hub->gpus->kept_from(DeviceUuid("GPU-a"), ann));
+    EXPECT_FALSE(hub->gpus->kept_from(DeviceUuid("GPU-a"), ann, "thesis"));
+    ASSERT_TRUE(hub->begin(kAnn));
+    EXPECT_TRUE(waits(kAnn)) << "she got what is kept for the project, without naming it";
+    const ServerKey second{kAnn.user, ServerName("second")};
+    started(second, json::object{{"project", "thesis"}});
+}
+
 // Both have waited since before it began; Bob came first.
 TEST_F(GpuClaims, WhoWaitsGetsWhatTheyReservedWhenItBegins) {
     options.groups.clear();  // else his group had more than hers

@@ -118,13 +118,14 @@ public:
     // --- gpu_queue_claims.cpp ---
     // What is reserved, all of it.
     void set_reservations(std::vector<gpu::Reservation> reservations);
-    // The reservation that keeps this device from that user: the first from now on.
+    // The reservation that keeps this device from that user and project: the first from now on.
     struct ReservedFor {
         gpu::ReservationId reservation{};
         Timestamp begin{};
         Timestamp end{};
     };
-    std::optional<ReservedFor> kept_from(const DeviceUuid& device, UserId user) const;
+    std::optional<ReservedFor> kept_from(
+        const DeviceUuid& device, UserId user, const std::string& project = {}) const;
     // When a lease is over at the latest, as far as anybody said.
     std::optional<Timestamp> end_of(LeaseId lease) const;
     // This lease is taken back for somebody with a better claim, and its server ends then (gpu.preemption).

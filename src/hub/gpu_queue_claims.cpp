@@ -50,10 +50,11 @@ void GpuQueue::follow_reservations() {
     }
 }
 
-std::optional<GpuQueue::ReservedFor> GpuQueue::kept_from(const DeviceUuid& device, UserId user) const {
+std::optional<GpuQueue::ReservedFor> GpuQueue::kept_from(
+    const DeviceUuid& device, UserId user, const std::string& project) const {
     const auto& state = scheduler_.state();
     const auto now = now_utc();
-    const auto asker = asker_of(user);
+    const auto asker = asker_of(user, project);
     const auto spans = gpu::reserved_spans(state, now);
     std::optional<ReservedFor> first;
     for (std::size_t at = 0; at < spans.size(); ++at) {

@@ -4,6 +4,7 @@
 #include "gpu/pools.hpp"
 #include "hub/audit.hpp"
 #include "hub/errors.hpp"
+#include "hub/profiles.hpp"
 #include "hub/stored_wish.hpp"
 #include "obs/log.hpp"
 #include "store/queries.hpp"
@@ -73,6 +74,7 @@ gpu::Reservation Reservations::reservation_of(const store::ReservationRow& row) 
     reservation.id = static_cast<gpu::ReservationId>(row.id);
     reservation.user = row.user;
     reservation.group = row.group;
+    reservation.project = row.project;
     reservation.wish = wish_of(row);
     reservation.wish.sharing = context_.leases.sharing(false);
     reservation.begin = row.begin;
@@ -81,6 +83,7 @@ gpu::Reservation Reservations::reservation_of(const store::ReservationRow& row) 
 }
 
 std::string Reservations::owner_of(const store::ReservationRow& row) const {
+    if (!row.project.empty()) return "project " + row.project;
     if (!row.user) return "group " + row.group;
     const auto* user = context_.directory.find(*row.user);
     return user == nullptr ? "a removed user" : user->name().value;
@@ -90,8 +93,10 @@ bool Reservations::is_of(const store::ReservationRow& row, const UserName& name)
     const auto* user = context_.directory.find(name);
     if (user == nullptr) return false;
     if (row.user) return *row.user == user->id();
-    const auto groups = context_.directory.group_names_of(*user);
-    return std::find(groups.begin(), groups.end(), row.group) != groups.end();
+    const auto person = person_of(context_.directory, *user);
+    const auto owners = row.project.empty() ? person.groups : projects_of(context_.options.gpu, person);
+    return std::find(owners.begin(), owners.end(), row.project.empty() ? row.group : row.project) !=
+           owners.end();
 }
 
 bool Reservations::is_ownerless(const store::ReservationRow& row) const {
@@ -118,23 +123,36 @@ awaitable<Result<void>> Reservations::restore() {
     co_return Result<void>{};
 }
 
-Result<store::ReservationRow> Reservations::row_of(const Wanted& wanted, const access::Permit& permit) {
-    BERTH_CHECK(check_times(wanted, now_utc()));
-    if (wanted.user.empty() == wanted.group.empty())
-        return invalid("Name the user or the group that the GPUs are to be kept for.");
-    if (wanted.wish.count == 0 || wanted.wish.count > gpu::kMaxDevices)
-        return invalid("Reserve at least one GPU.");
-    if (wanted.note.size() > kLongestNote) return invalid("The note may have 200 bytes at most.");
-    if (rows_.size() >= kMost) return invalid("There are 1000 reservations already. Remove some first.");
-    store::ReservationRow row;
+Result<void> Reservations::set_owner(store::ReservationRow& row, const Wanted& wanted) const {
+    const int named = int{!wanted.user.empty()} + int{!wanted.group.empty()} + int{!wanted.project.empty()};
+    if (named != 1)
+        return invalid("Name the user, the group or the project that the GPUs are to be kept for.");
     if (!wanted.user.empty()) {
         const auto* user = context_.directory.find(wanted.user);
         if (user == nullptr) return Error{HubErrc::no_such_user, "There is no user of that name."};
         row.user = user->id();
-    } else if (context_.directory.find(GroupName(wanted.group)) == nullptr) {
-        return invalid("There is no group " + wanted.group + ".");
     }
+    if (!wanted.group.empty() && context_.directory.find(GroupName(wanted.group)) == nullptr)
+        return invalid("There is no group " + ellipsized(wanted.group, 64) + ".");
+    const auto& projects = context_.options.gpu.projects;
+    const bool known = std::any_of(projects.begin(), projects.end(), [&](const config::GpuProject& project) {
+        return project.name == wanted.project;
+    });
+    if (!wanted.project.empty() && !known)
+        return invalid("There is no project " + ellipsized(wanted.project, 64) + " in gpu.projects.");
     row.group = wanted.group;
+    row.project = wanted.project;
+    return {};
+}
+
+Result<store::ReservationRow> Reservations::row_of(const Wanted& wanted, const access::Permit& permit) {
+    BERTH_CHECK(check_times(wanted, now_utc()));
+    store::ReservationRow row;
+    BERTH_CHECK(set_owner(row, wanted));
+    if (wanted.wish.count == 0 || wanted.wish.count > gpu::kMaxDevices)
+        return invalid("Reserve at least one GPU.");
+    if (wanted.note.size() > kLongestNote) return invalid("The note may have 200 bytes at most.");
+    if (rows_.size() >= kMost) return invalid("There are 1000 reservations already. Remove some first.");
     row.wish = stored_wish(wanted.wish);
     row.begin = wanted.begin;
     row.end = wanted.end;

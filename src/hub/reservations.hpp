@@ -22,10 +22,11 @@ public:
     // What the store holds, at start; blocks for nothing but the read. Error: StoreErrc::unavailable.
     awaitable<Result<void>> restore();
 
-    // Whose: exactly one of user and group.
+    // Whose: exactly one of user, group and project.
     struct Wanted {
         UserName user{""};
         std::string group;
+        std::string project;
         gpu::Wish wish;
         Timestamp begin{};
         Timestamp end{};
@@ -41,12 +42,13 @@ public:
     const std::map<std::int64_t, store::ReservationRow>& all() const { return rows_; }
     const store::ReservationRow* find(std::int64_t id) const;
     static gpu::Wish wish_of(const store::ReservationRow& row);
-    // For people: the name of the user, or "group ml".
+    // For people: the name of the user, "group ml" or "project thesis".
     std::string owner_of(const store::ReservationRow& row) const;
-    // This user is its owner, or one of them.
+    // This user is its owner, or one of them: in the group, or one who may name the project.
     bool is_of(const store::ReservationRow& row, const UserName& user) const;
 
 private:
+    Result<void> set_owner(store::ReservationRow& row, const Wanted& wanted) const;
     Result<store::ReservationRow> row_of(const Wanted& wanted, const access::Permit& permit);
     gpu::Reservation reservation_of(const store::ReservationRow& row) const;
     Error refusal_of(const gpu::ReservationObstacle& obstacle, const gpu::Wish& wish) const;

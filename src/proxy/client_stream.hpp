@@ -75,9 +75,10 @@ private:
     }
     template <class Handler>
     bool wait_for(net::TlsStep step, Handler handler) {
-        if (step == net::TlsStep::wants_read) socket_.async_wait(Socket::wait_read, std::move(handler));
-        if (step == net::TlsStep::wants_write) socket_.async_wait(Socket::wait_write, std::move(handler));
-        return step == net::TlsStep::wants_read || step == net::TlsStep::wants_write;
+        const bool reads = step == net::TlsStep::wants_read;
+        if (!reads && step != net::TlsStep::wants_write) return false;
+        socket_.async_wait(reads ? Socket::wait_read : Socket::wait_write, std::move(handler));
+        return true;
     }
     static error_code failure_of(net::TlsStep step);
     net::TlsStep fill(asio::mutable_buffer space, std::size_t& count);

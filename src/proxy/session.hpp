@@ -30,7 +30,7 @@
 namespace berth::proxy {
 
 class Worker;
-class Session;
+class Session;  // NOLINT(cppcoreguidelines-virtual-class-destructor): final, and deleted as what it is
 using SessionPtr = boost::intrusive_ptr<Session>;
 using SessionHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
@@ -43,7 +43,6 @@ struct Arrival {
     std::shared_ptr<net::TlsContext> tls;  // what TLS is spoken with; null: none
 };
 
-// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, and deleted as what it is
 class Session final : public boost::intrusive_ref_counter<Session, boost::thread_unsafe_counter>,
                       public SessionHook,
                       private UpstreamUser {

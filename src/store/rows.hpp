@@ -180,7 +180,8 @@ struct QueueEntryRow {
 struct ReservationRow {
     std::int64_t id = 0;
     std::optional<UserId> user;         // whose; or
-    std::string group;                  // of whoever is in it
+    std::string group;                  // of whoever is in it; or
+    std::string project;                // of whoever starts for it
     json::value wish = json::object();  // count, pool, model, memory, devices
     Timestamp begin{};
     Timestamp end{};

@@ -53,3 +53,22 @@ def test_a_full_project_keeps_its_people_waiting_and_others_not(local_berth):
     assert {(row["project"], row["profile"]) for row in rows} == {("thesis", "gpu"), ("(none)", "gpu")}, rows
     bob.stop()
     bob.wait_stopped()
+
+
+def test_kept_for_a_project(local_berth):
+    hub = local_berth(TWO)
+    ann, eve = (hub.person(n).signed_in() for n in ("ann", "eve"))
+    refused = berth_command(hub, "gpu", "reserve", "--project", "nothing", "--for", "1h", check=False)
+    assert refused.returncode != 0 and "There is no project nothing" in refused.stderr, refused.stderr
+    made = berth_command(hub, "gpu", "reserve", "--project", "thesis", "--gpus", "2", "--for", "1h").stdout
+    assert "2 for project thesis" in made, made
+    hub.kill9()
+    hub.start()
+    kept = ann.hub_api("GET", "/berth/gpu/reservations").json()["reservations"]
+    assert [(r["project"], r["user"], r["group"], r["own"]) for r in kept] == [("thesis", None, None, True)], kept
+    others = eve.hub_api("GET", "/berth/gpu/reservations").json()["reservations"]
+    assert [(r["project"], r["own"]) for r in others] == [(None, False)], others
+    assert hub.api("POST", "/users/eve/server", json={"profile": "gpu"}).status_code == 202
+    assert [w["user"] for w in queue(hub)] == ["eve"]
+    ann.started(FOR_THESIS)
+    assert [w["user"] for w in queue(hub)] == ["eve"], "the second one is kept for the project as well"

@@ -202,6 +202,7 @@ export interface ReservationModel {
   id: number;
   user: string | null;
   group: string | null;
+  project: string | null;
   own: boolean;
   gpus: number;
   pool: string;

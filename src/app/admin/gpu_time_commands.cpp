@@ -14,6 +14,7 @@ struct Flags {
     std::string id;
     std::string user;
     std::string group;
+    std::string project;
     std::int64_t gpus = 1;
     std::string pool;
     std::string model;
@@ -54,7 +55,9 @@ Result<std::string> end_of(const Flags& flags, Timestamp begin) {
 std::string owner_of(const json::value& reservation) {
     const auto user = cell(reservation, "user");
     const auto group = cell(reservation, "group");
+    const auto project = cell(reservation, "project");
     if (!user.empty()) return user;
+    if (!project.empty()) return "project " + project;
     return group.empty() ? "somebody" : "group " + group;
 }
 
@@ -70,6 +73,7 @@ Result<void> reserve(const HubClient& hub, const Flags& flags, bool as_json) {
     if (!flags.begin.empty()) body["begin"] = flags.begin;
     if (!flags.user.empty()) body["user"] = flags.user;
     if (!flags.group.empty()) body["group"] = flags.group;
+    if (!flags.project.empty()) body["project"] = flags.project;
     if (!flags.memory.empty()) body["min_memory"] = flags.memory;
     if (!flags.note.empty()) body["note"] = flags.note;
     json::array devices;
@@ -157,9 +161,10 @@ Result<void> lease(const HubClient& hub, const Flags& flags, bool as_json) {
 
 void add_reserve(CLI::App& group, AdminCommands& commands, const std::shared_ptr<Flags>& flags) {
     auto* command = add_command<Flags>(
-        group, "reserve", "Keep GPUs for a user or a group at a time to come", commands, flags, reserve);
+        group, "reserve", "Keep GPUs for somebody at a time to come", commands, flags, reserve);
     command->add_option("--user", flags->user, "For this user");
     command->add_option("--group", flags->group, "Or for whoever is in this group");
+    command->add_option("--project", flags->project, "Or for whoever starts for this project");
     command->add_option("--gpus", flags->gpus, "So many");
     command->add_option("--pool", flags->pool, "Of this pool");
     command->add_option("--model", flags->model, "Of this model");

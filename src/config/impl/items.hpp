@@ -28,9 +28,9 @@ bool from_text(T&, std::string_view) {
 template <class T>
 constexpr std::string_view kShortForm;
 template <>
-constexpr std::string_view kShortForm<VolumeMount> = "source:target[:ro]";
+inline constexpr std::string_view kShortForm<VolumeMount> = "source:target[:ro]";
 template <>
-constexpr std::string_view kShortForm<GpuDeviceOptions> = "uuid";
+inline constexpr std::string_view kShortForm<GpuDeviceOptions> = "uuid";
 
 template <class T>
 class ItemsOf final : public Items {

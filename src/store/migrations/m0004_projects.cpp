@@ -1,4 +1,5 @@
-// For what a lease was granted: the profile and the project of its start, which may be others by now.
+// For what a lease was granted: the profile and the project of its start, which may be others by now. And
+// GPUs that are kept for a project.
 #include "store/migrations/migrations.hpp"
 
 namespace berth::store {
@@ -8,6 +9,7 @@ namespace {
 constexpr const char* kStatements[] = {
     "alter table leases add column profile text not null default ''",
     "alter table leases add column project text not null default ''",
+    "alter table gpu_reservations add column project text not null default ''",
 };
 
 }  // namespace

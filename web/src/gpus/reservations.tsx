@@ -21,8 +21,8 @@ function dayFrom(week: number, day: number): number {
   return new Date(today.getFullYear(), today.getMonth(), monday + 7 * week + day).getTime();
 }
 
-const ownerOf = (one: ReservationModel): string =>
-  one.user ?? (one.group === null ? "somebody" : `group ${one.group}`);
+const ownerOf = ({ user, group, project }: ReservationModel): string =>
+  user ?? (project !== null ? `project ${project}` : group !== null ? `group ${group}` : "somebody");
 const titleOf = (one: ReservationModel): string =>
   `${count(one.gpus, "GPU")}${one.pool === "" ? "" : ` of ${one.pool}`} for ${ownerOf(one)}`;
 

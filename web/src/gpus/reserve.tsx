@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { api, messageOf } from "../api";
 import type { DeviceModel } from "../models";
+import { page } from "../page";
 import { Dialog } from "../parts/dialog";
 import { Note } from "../parts/parts";
 import { tell } from "../parts/toast";
@@ -10,6 +11,9 @@ function localTime(time: number): string {
   const at = new Date(time - new Date(time).getTimezoneOffset() * 60_000);
   return at.toISOString().slice(0, 16);
 }
+
+type Owner = "user" | "group" | "project";
+const owners: readonly Owner[] = page.data.projects === true ? ["user", "group", "project"] : ["user", "group"];
 
 const hour = 3_600_000;
 const nextHour = (): number => Math.ceil(Date.now() / hour) * hour;
@@ -22,7 +26,7 @@ interface ReserveProps {
 
 export function Reserve({ devices, onClose, onAdded }: ReserveProps) {
   const pools = [...new Set(devices.map((device) => device.pool))].sort();
-  const [forWhom, setForWhom] = useState<"user" | "group">("user");
+  const [forWhom, setForWhom] = useState<Owner>("user");
   const [name, setName] = useState("");
   const [gpus, setGpus] = useState(1);
   const [pool, setPool] = useState(pools[0] ?? "");
@@ -35,7 +39,7 @@ export function Reserve({ devices, onClose, onAdded }: ReserveProps) {
 
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (name.trim() === "") return setError(forWhom === "user" ? "Type the name of a user." : "Type the name of a group.");
+    if (name.trim() === "") return setError(`Type the name of a ${forWhom}.`);
     if (begin === "" || end === "") return setError("Say from when until when.");
     setBusy(true);
     try {
@@ -57,10 +61,10 @@ export function Reserve({ devices, onClose, onAdded }: ReserveProps) {
       <form class="stack" onSubmit={submit}>
         {error !== undefined && <Note tone="danger">{error}</Note>}
         <fieldset class="segments" aria-label="For whom">
-          {(["user", "group"] as const).map((kind) => (
+          {owners.map((kind) => (
             <label key={kind}>
               <input type="radio" name="for-whom" checked={forWhom === kind} onChange={() => setForWhom(kind)} />
-              <span>{kind === "user" ? "A user" : "A group"}</span>
+              <span>A {kind}</span>
             </label>
           ))}
         </fieldset>
