@@ -45,6 +45,7 @@ awaitable<Connection::Outcome> Connection::fill(Deadline deadline) {
 // §9.3.1).
 awaitable<bool> Connection::await_request() {
     buffer_.shrink_when_idle();
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_terminal_cancellation());
     if (!buffer_.empty()) co_return true;
     if (!server_->stopping) {
         co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());

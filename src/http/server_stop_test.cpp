@@ -27,19 +27,23 @@ awaitable<Response> echo_target(Request request) {
     co_return Response::text(200, "you asked " + request.target);
 }
 
+awaitable<Response> answer_with(Response response) {
+    co_return response;
+}
+
 awaitable<Response> answer_when_told(Notifier& go, int& asked) {
     ++asked;
     co_await go.wait();
     co_return Response::text(200, "done");
 }
 
-awaitable<> ask_while_stopping(net::Endpoint to, std::string& got) {
-    got = co_await talk(to, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+awaitable<> ask_while_stopping(net::Endpoint to, std::string text, std::string& got) {
+    got = co_await talk(to, std::move(text));
 }
 
 awaitable<> stop_while_asked(
-    TaskScope& scope, TaskScope& tests, net::Endpoint to, Notifier& go, const int& asked, std::string& got) {
-    tests.spawn("client", OnStop::cancel, ask_while_stopping(to, got));
+    ServerStopTest& test, std::string text, Notifier& go, const int& asked, std::string& got) {
+    test.tests.spawn("client", OnStop::cancel, ask_while_stopping(test.endpoint(), std::move(text), got));
     while (asked == 0)
         co_await sleep_for(1ms);
     struct Teller {
@@ -48,8 +52,8 @@ awaitable<> stop_while_asked(
             notifier.notify_all();
         }
     };
-    tests.spawn("teller", OnStop::cancel, Teller::tell(go));
-    co_await scope.stop(2s);
+    test.tests.spawn("teller", OnStop::cancel, Teller::tell(go));
+    co_await test.scope.stop(2s);
     while (got.empty())
         co_await sleep_for(1ms);
 }
@@ -59,8 +63,28 @@ TEST_F(ServerStopTest, FinishesAnAnswerWhenStoppedAndThenCloses) {
     int asked = 0;
     std::string got;
     serve([&](Request) { return answer_when_told(go, asked); });
-    run(stop_while_asked(scope, tests, endpoint(), go, asked, got));
+    run(stop_while_asked(*this, std::string(kRequest), go, asked, got));
     EXPECT_THAT(got, HasSubstr("Connection: close\r\n"));
+    EXPECT_THAT(got, EndsWith("done"));
+}
+
+awaitable<> write_nothing(BodyWriter&) {
+    co_return;
+}
+
+// A stream is ended by a stop at once; what is asked behind it on the same connection is not.
+TEST_F(ServerStopTest, FinishesAnAnswerBehindAStream) {
+    Notifier go(io.get_executor());
+    int asked = 0;
+    std::string got;
+    serve([&](const Request& request) -> awaitable<Response> {
+        if (request.target == "/a") return answer_when_told(go, asked);
+        Response streamed;
+        streamed.stream = write_nothing;
+        return answer_with(std::move(streamed));
+    });
+    run(stop_while_asked(
+        *this, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n" + std::string(kRequest), go, asked, got));
     EXPECT_THAT(got, EndsWith("done"));
 }
 
