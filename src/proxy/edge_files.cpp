@@ -1,5 +1,6 @@
 #include "proxy/edge_files.hpp"
 
+#include "base/files.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "obs/log.hpp"
@@ -28,18 +29,6 @@ bool is_hex(char c) {
 
 std::string_view name_of(std::string_view path) {
     return path.substr(path.rfind('/') + 1);
-}
-
-// Empty when it does not exist or is larger.
-std::optional<std::string> read_whole(const std::string& path, std::size_t most) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    if (!file) return std::nullopt;
-    const auto size = static_cast<std::size_t>(std::max<std::streamoff>(0, file.tellg()));
-    if (size > most) return std::nullopt;
-    std::string text(size, '\0');
-    file.seekg(0);
-    if (!file.read(text.data(), static_cast<std::streamsize>(size))) return std::nullopt;
-    return text;
 }
 
 Error unusable(const std::string& folder, std::string_view why) {
@@ -140,7 +129,7 @@ Result<EdgeFilesPtr> EdgeFiles::load(const std::string& folder, std::size_t most
             return Error{
                 EdgeErrc::too_large, folder + " is left out: edge_cache.max_bytes is smaller than it."};
     }
-    auto pack = read_whole(folder + "/pack", most);
+    auto pack = contents_of(folder + "/pack", most);
     if (!pack) return unusable(folder, "the pack cannot be read.");
     files->pack_ = std::move(*pack);
     BERTH_CHECK(files->read_index(folder));
@@ -149,7 +138,7 @@ Result<EdgeFilesPtr> EdgeFiles::load(const std::string& folder, std::size_t most
 }
 
 Result<void> EdgeFiles::read_index(const std::string& folder) {
-    const auto text = read_whole(folder + "/index.json", kLargestIndex);
+    const auto text = contents_of(folder + "/index.json", kLargestIndex);
     const auto document = text ? parse_json(*text) : std::nullopt;
     const auto* index = document ? document->if_object() : nullptr;
     const auto* entries = index ? array_at(*index, "files") : nullptr;
@@ -174,7 +163,7 @@ Result<void> EdgeFiles::read_index(const std::string& folder) {
 
 // What an earlier process learned, as the hub wrote it down; not there, or damaged: it is learned anew.
 void EdgeFiles::read_learned(const std::string& folder) {
-    const auto text = read_whole(folder + "/first.json", kLargestIndex);
+    const auto text = contents_of(folder + "/first.json", kLargestIndex);
     const auto document = text ? parse_json(*text) : std::nullopt;
     const auto* list = document ? document->if_array() : nullptr;
     if (list == nullptr) return;
