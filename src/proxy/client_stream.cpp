@@ -2,28 +2,84 @@
 
 #include <sys/socket.h>
 
+#include <array>
+#include <utility>
+
 namespace berth::proxy {
 namespace {
 
 constexpr std::size_t kRecord = 16 * 1024;  // what TLS carries at once (RFC 8446 §5.1)
 
-}  // namespace
-
-ClientStream::ClientStream(Socket socket, std::shared_ptr<net::TlsContext> tls) : socket_(std::move(socket)) {
-    if (!tls) return;
-    error_code ignored;  // the handshake fails then
-    socket_.non_blocking(true, ignored);
-    tls_.emplace(std::move(tls), native());
+error_code failure_of(net::TlsStep step) {
+    if (step == net::TlsStep::done) return {};
+    return step == net::TlsStep::ended ? asio::error::eof : error_code(asio::error::connection_reset);
 }
 
-error_code ClientStream::failure_of(net::TlsStep step) {
-    if (step == net::TlsStep::done) return {};
-    return step == net::TlsStep::ended ? error_code(asio::error::eof)
-                                       : error_code(asio::error::connection_reset);
+}  // namespace
+
+error_code ClientStream::open(int socket, std::shared_ptr<net::TlsContext> tls) {
+    auto failure = socket_.open(socket);
+    if (!failure && tls) tls_.emplace(std::move(tls), socket);
+    return failure;
+}
+
+void ClientStream::handshake() {
+    shaking_hands_ = true;
+    socket_.call_readable();
+}
+
+void ClientStream::read(asio::mutable_buffer space) {
+    space_ = space;
+    tls_ && tls_->has_pending() ? socket_.call_readable() : socket_.wait_readable();
+}
+
+void ClientStream::wait_writable() {
+    user_waits_ = true;
+    socket_.wait_writable();
+}
+
+void ClientStream::on_writable() {
+    // The user may end this object; what waits beside it goes on in a turn of its own.
+    if (std::exchange(step_needs_writing_, false)) socket_.call_readable();
+    if (std::exchange(user_waits_, false)) user_.on_client_writable();
+}
+
+void ClientStream::go_on() {
+    if (shaking_hands_) return go_on_with_handshake();
+    if (tls_) return go_on_reading();
+    const auto [count, failure] = socket_.receive(space_);
+    if (failure == asio::error::would_block) return socket_.wait_readable();
+    user_.on_client_read(failure, count);
+}
+
+void ClientStream::go_on_with_handshake() {
+    const auto step = tls_->handshake();
+    if (wait_for(step)) return;
+    shaking_hands_ = false;
+    user_.on_handshake(failure_of(step));
+}
+
+void ClientStream::go_on_reading() {
+    std::size_t count = 0;
+    const auto step = fill(count);
+    if (count > 0) return user_.on_client_read({}, count);
+    if (!wait_for(step)) user_.on_client_read(failure_of(step), 0);
+}
+
+bool ClientStream::wait_for(net::TlsStep step) {
+    if (step == net::TlsStep::wants_read) {
+        socket_.drained();
+        socket_.wait_readable();
+        return true;
+    }
+    step_needs_writing_ = step == net::TlsStep::wants_write;
+    if (step_needs_writing_) socket_.wait_writable();
+    return step_needs_writing_;
 }
 
 // One record after the other while there is space and the peer's bytes are here.
-net::TlsStep ClientStream::fill(asio::mutable_buffer space, std::size_t& count) {
+net::TlsStep ClientStream::fill(std::size_t& count) {
+    auto space = space_;
     auto step = net::TlsStep::done;
     do {
         std::size_t got = 0;
@@ -60,11 +116,6 @@ Sent ClientStream::send_secured(Slices& slices) {
 void ClientStream::end() {
     if (tls_) tls_->say_end();
     ::shutdown(native(), SHUT_WR);
-}
-
-void ClientStream::close() {
-    error_code ignored;  // the descriptor is gone whatever close() says
-    socket_.close(ignored);
 }
 
 }  // namespace berth::proxy

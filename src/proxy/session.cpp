@@ -36,12 +36,13 @@ std::int64_t monotonic_milliseconds() {
     return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
-Session::Session(Worker& worker, Socket client, Arrival arrival)
+Session::Session(Worker& worker, Arrival arrival)
     : worker_(worker),
-      client_(std::move(client), std::move(arrival.tls)),
+      client_(worker.poll(), *this),
       client_address_(std::move(arrival.address)),
       transport_(arrival.transport),
       slot_(std::move(arrival.slot)),
+      tls_(std::move(arrival.tls)),
       client_in_(kSmallBuffer) {
     count_open(Side::client, 1);
 }
@@ -50,21 +51,21 @@ Session::~Session() {
     count_open(Side::client, -1);
 }
 
-void Session::start() {
+void Session::start(int client) {
     self_ = this;
-    set_no_delay(client_.native());
+    if (client_.open(client, std::move(tls_))) return abort();
+    set_no_delay(client);
     if (client_.is_tls()) {
         state_ = State::handshake;
         set_deadline(kHandshakeTime);
-        return client_.handshake(
-            [self = SessionPtr(this)](error_code failure) { self->on_handshake(failure); });
+        return client_.handshake();
     }
     set_deadline(worker_.options().head_timeout);
     read_client();
 }
 
 void Session::on_handshake(error_code failure) {
-    if (state_ == State::closed) return;
+    const SessionPtr guard(this);
     if (failure) return abort();
     state_ = State::head;
     set_deadline(worker_.is_draining() ? kLingerTime : worker_.options().head_timeout);
@@ -126,16 +127,13 @@ void Session::read_client() {
     const auto space = client_in_.space();
     if (space.size() == 0) return;
     client_reading_ = true;
-    client_.read(
-        space, [self = SessionPtr(this), size = space.size()](error_code failure, std::size_t count) {
-            self->last_read_filled_ = count == size;
-            self->on_client_read(failure, count);
-        });
+    client_.read(space);
 }
 
 void Session::on_client_read(error_code failure, std::size_t count) {
+    const SessionPtr guard(this);
     client_reading_ = false;
-    if (state_ == State::closed) return;
+    last_read_filled_ = count == client_in_.space().size();
     if (failure) return client_ended(failure);
     client_in_.commit(count);
     switch (state_) {
@@ -264,7 +262,7 @@ void Session::finish_exchange() {
     set_deadline(worker_.is_draining() ? kLingerTime : worker_.options().keep_alive_timeout);
     if (client_in_.empty()) return read_client();
     // The next request is here already; a fresh turn keeps a long pipeline from growing the stack.
-    asio::post(client_.executor(), [self = SessionPtr(this)] {
+    asio::post(worker_.loop(), [self = SessionPtr(this)] {
         if (self->state_ == State::head) self->read_head();
     });
 }

@@ -45,13 +45,14 @@ struct Arrival {
 
 class Session final : public boost::intrusive_ref_counter<Session, boost::thread_unsafe_counter>,
                       public SessionHook,
+                      private ClientStream::User,
                       private UpstreamUser {
 public:
-    Session(Worker& worker, Socket client, Arrival arrival);
+    Session(Worker& worker, Arrival arrival);
     Session(const Session&) = delete;
     ~Session();
 
-    void start();
+    void start(int client);        // takes it
     void sweep(std::int64_t now);  // the worker asks now and then whether a deadline has passed
     void drain();                  // idle: closes; else ends after the exchange
     bool is_tunnel() const { return state_ == State::tunnel; }
@@ -73,9 +74,9 @@ private:
     };
 
     // session.cpp
-    void on_handshake(error_code failure);
+    void on_handshake(error_code failure) override;
     void read_client();
-    void on_client_read(error_code failure, std::size_t count);
+    void on_client_read(error_code failure, std::size_t count) override;
     void client_ended(error_code failure);
     void read_head();
     void refuse_head(const Error& why);
@@ -99,6 +100,7 @@ private:
     bool fill_request();
     bool fill_chunks(std::string_view data);
     bool flush_request();
+    void on_upstream_writable() override;
     void settle_in_flight();
     void release_kept();
     void upstream_failed(std::string_view why);
@@ -111,7 +113,7 @@ private:
     void pump_response();
     bool fill_response();
     bool flush_client();
-    void on_client_writable();
+    void on_client_writable() override;
 
     // session_tunnel.cpp
     void begin_tunnel();
@@ -125,6 +127,7 @@ private:
     const std::string client_address_;
     const Transport transport_;
     AddressLimit::SlotPtr slot_;
+    std::shared_ptr<net::TlsContext> tls_;
     Buffer client_in_;
     State state_ = State::head;
     bool client_reading_ = false;

@@ -34,7 +34,7 @@ void Session::use_upstream(bool fresh) {
         upstream_->user = this;
         return send_request();
     }
-    upstream_ = UpstreamPtr(new Upstream(worker_.loop(), pool, route_->target.pool));
+    upstream_ = UpstreamPtr(new Upstream(worker_.poll(), pool, route_->target.pool));
     upstream_->user = this;
     state_ = State::connecting;
     set_deadline(worker_.options().connect_timeout);
@@ -148,15 +148,16 @@ bool Session::flush_request() {
             break;
     }
     request_writing_ = true;
-    upstream_->socket.async_wait(
-        Socket::wait_write, [self = SessionPtr(this), to = upstream_](error_code failure) {
-            if (to != self->upstream_ || failure) return;
-            self->request_writing_ = false;
-            if (!self->flush_request()) return;
-            if (self->state_ == State::tunnel) return self->pump_up();
-            if (self->state_ == State::exchange) self->pump_request();
-        });
+    upstream_->wait_writable();
     return false;
+}
+
+void Session::on_upstream_writable() {
+    const SessionPtr guard(this);
+    request_writing_ = false;
+    if (!flush_request()) return;
+    if (state_ == State::tunnel) return pump_up();
+    if (state_ == State::exchange) pump_request();
 }
 
 void Session::settle_in_flight() {

@@ -146,16 +146,13 @@ bool Session::flush_client() {
     }
     client_writing_ = true;
     if (state_ != State::tunnel) set_deadline(worker_.options().stall_time());
-    client_.wait_writable([self = SessionPtr(this)](error_code failure) {
-        self->client_writing_ = false;
-        if (self->state_ == State::closed) return;
-        if (failure) return self->abort();
-        self->on_client_writable();
-    });
+    client_.wait_writable();
     return false;
 }
 
 void Session::on_client_writable() {
+    const SessionPtr guard(this);
+    client_writing_ = false;
     if (!flush_client()) return;
     switch (state_) {
         case State::own_answer:

@@ -41,7 +41,10 @@ Sent Slices::send(int socket) {
         msghdr message{};
         message.msg_iov = &slices_[first_];
         message.msg_iovlen = count_ - first_;
-        auto sent = ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        constexpr int how = MSG_NOSIGNAL | MSG_DONTWAIT;
+        const auto sent = message.msg_iovlen > 1
+                              ? ::sendmsg(socket, &message, how)
+                              : ::send(socket, message.msg_iov->iov_base, message.msg_iov->iov_len, how);
         if (sent < 0) {
             if (errno == EINTR) continue;
             return errno == EAGAIN || errno == EWOULDBLOCK ? Sent::some : Sent::failed;

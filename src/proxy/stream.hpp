@@ -3,9 +3,8 @@
 // takes no more does anybody wait for the reactor, so a small exchange costs one read and one write a side.
 #pragma once
 
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 
 #include <sys/uio.h>
@@ -21,7 +20,6 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 using Loop = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Loop>;
 
 // Bytes between `begin` and `end` wait to be used; behind them is space to read into. Nothing moves unless
 // compact() or resize() is called, which nobody does while a read is pending or slices of data() are being

@@ -3,9 +3,11 @@
 // worker's loop only.
 #pragma once
 
+#include "proxy/poll.hpp"
 #include "proxy/stream.hpp"
 #include "proxy/target.hpp"
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
@@ -27,6 +29,7 @@ public:
     virtual void on_upstream_connected(error_code failure) = 0;
     // New bytes are in `in`, or `failure` says why none will come (end of stream included).
     virtual void on_upstream_read(error_code failure) = 0;
+    virtual void on_upstream_writable() = 0;
 
 protected:
     ~UpstreamUser() = default;
@@ -34,19 +37,20 @@ protected:
 
 class UpstreamPool;
 
-class Upstream : public boost::intrusive_ref_counter<Upstream, boost::thread_unsafe_counter> {
+class Upstream final : public boost::intrusive_ref_counter<Upstream, boost::thread_unsafe_counter>,
+                       private PolledSocket::User {
 public:
-    Upstream(const Loop& loop, UpstreamPool& pool, std::string name);
+    Upstream(Poll& poll, UpstreamPool& pool, std::string name);
     Upstream(const Upstream&) = delete;
     ~Upstream();
 
     void connect(const Target& target);  // ends in on_upstream_connected
     void read();                         // ends in on_upstream_read; does nothing while a read is pending
     bool is_reading() const { return reading_; }
+    void wait_writable() { socket_.wait_writable(); }  // ends in on_upstream_writable
     void close();
-    int native() { return socket.native_handle(); }
+    int native() const { return socket_.native(); }
 
-    Socket socket;
     Buffer in;
     UpstreamUser* user = nullptr;
     bool reused = false;
@@ -54,12 +58,23 @@ public:
     const std::string name;  // Target::pool
 
 private:
+    using Endpoints = std::vector<asio::generic::stream_protocol::endpoint>;
+
+    void on_readable() override;
+    void on_writable() override;
     void secure();
-    void connect_to(std::vector<asio::generic::stream_protocol::endpoint> all, std::size_t next);
+    void connect_to(Endpoints all);
+    void connect_to_next();
+    error_code begin_to_connect(const Endpoints::value_type& to);
+    void on_connected(error_code failure);
     void tell_connected(error_code failure);
 
     using Resolver = asio::ip::basic_resolver<asio::ip::tcp, Loop>;
     UpstreamPool& pool_;
+    Poll& poll_;
+    PolledSocket socket_;
+    Endpoints untried_;  // the next one at the back
+    bool connecting_ = false;
     std::string tls_host_;  // not "": TLS, with a certificate of this name
     std::unique_ptr<Resolver> resolver_;
     bool reading_ = false;

@@ -64,6 +64,7 @@ Worker::Worker(
       tls_to_targets_(tls_to_targets),
       edge_passes_(edge_passes),
       loop_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+      poll_(loop_.get_executor()),
       pool_([this](int tcp, std::string host, TakePlain take) {
           secure(tcp, std::move(host), std::move(take));
       }),
@@ -192,15 +193,11 @@ void Worker::refuse(net::Socket client, const std::string& address) {
 
 void Worker::adopt(int socket, Arrival arrival) {
     asio::dispatch(loop_, [this, socket, from = std::move(arrival)]() mutable {
-        Socket client(loop());
-        error_code failure;
-        client.assign(protocol_of(socket), socket, failure);
-        if (failure) ::close(socket);
         // One that was accepted as a hand-over began has no other to answer it.
-        if (failure || is_ending()) return;
-        const SessionPtr session(new Session(*this, std::move(client), std::move(from)));
+        if (is_ending()) return (void)::close(socket);
+        const SessionPtr session(new Session(*this, std::move(from)));
         add(*session);
-        session->start();
+        session->start(socket);
     });
 }
 

@@ -9,6 +9,7 @@
 #include "proxy/edge_pass.hpp"
 #include "proxy/error_pages.hpp"
 #include "proxy/options.hpp"
+#include "proxy/poll.hpp"
 #include "proxy/routes.hpp"
 #include "proxy/session.hpp"
 #include "proxy/upstream.hpp"
@@ -59,6 +60,7 @@ public:
 
     // For sessions, on this worker's thread.
     Loop loop() { return loop_.get_executor(); }
+    Poll& poll() { return poll_; }
     const ProxyOptions& options() const { return options_; }
     const EdgePasses& edge_passes() const { return edge_passes_; }
     const RouteTable& routes();
@@ -90,6 +92,7 @@ private:
     net::TlsClient& tls_to_targets_;
     const EdgePasses& edge_passes_;
     asio::io_context loop_;
+    Poll poll_;
     std::uint64_t routes_version_ = 0;
     std::shared_ptr<const RouteTable> routes_;
     UpstreamPool pool_;
