@@ -121,6 +121,13 @@ def test_upgrades_under_load_lose_nothing(start, target, own_binary, tmp_path):
     assert proxy.routes() and now.is_running()
 
 
+def rests(process, seconds=0.3):
+    """It has used no CPU for that long."""
+    before = process.cpu_times()
+    time.sleep(seconds)
+    return process.cpu_times() == before
+
+
 def unheard(proxy):
     """The proxy, asleep, and the one that serves in its place, whose word it has not heard."""
     first = psutil.Process(proxy.process.pid)
@@ -137,7 +144,7 @@ def test_who_was_accepted_as_the_end_began_is_answered(start, target, own_binary
     proxy = start("--workers", "1", "--routes-file", str(tmp_path / "routes"))
     proxy.add("/say", target(lambda seen: peers.answer(seen.body)))
     before, now = unheard(proxy)
-    time.sleep(0.3)  # its word comes after its name
+    assert peers.wait_until(lambda: rests(now), 10), "its word comes after its name"
     now.suspend()
     clients = [socket.create_connection(("127.0.0.1", proxy.port), 20) for _ in range(200)]
     for each in clients:
