@@ -84,8 +84,8 @@ bool Poll::round() {
 
 void Poll::call_those_ready() {
     calling_.swap(ready_);
-    for (std::size_t i = 0; i < calling_.size(); ++i) {
-        if (auto* const who = std::exchange(calling_[i], nullptr)) who->on_turn();
+    for (auto& each : calling_) {  // whom one of them closes is taken out of it
+        if (auto* const who = std::exchange(each, nullptr)) who->on_turn();
     }
     calling_.clear();
 }

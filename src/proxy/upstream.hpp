@@ -20,7 +20,7 @@
 
 namespace berth::proxy {
 
-class Upstream;
+class Upstream;  // NOLINT(cppcoreguidelines-virtual-class-destructor): final, and deleted as what it is
 using UpstreamPtr = boost::intrusive_ptr<Upstream>;
 
 // Who uses a connection at the moment.
