@@ -62,18 +62,21 @@ void Poll::turn() {
     turning_ = true;
     BOOST_SCOPE_EXIT_ALL(this) {  // also when a session throws: the others go on
         turning_ = false;
-        count_ = next_ = 0;
         go_on();
     };
     for (int rounds = 0; rounds < kMostRounds && round(); ++rounds) {
     }
 }
 
-// True when there is likely more to do at once.
+// True when there is likely more to do at once. What a turn that ended early has left comes first: the kernel
+// says everything once.
 bool Poll::round() {
-    const int found = ::epoll_wait(descriptor_.native_handle(), batch_.data(), kBatch, 0);
-    count_ = found > 0 ? static_cast<std::size_t>(found) : 0;
-    for (next_ = 0; next_ < count_;) {
+    if (next_ == count_) {
+        const int found = ::epoll_wait(descriptor_.native_handle(), batch_.data(), kBatch, 0);
+        count_ = found > 0 ? static_cast<std::size_t>(found) : 0;
+        next_ = 0;
+    }
+    while (next_ < count_) {
         const auto event = batch_[next_++];
         if (event.data.ptr != nullptr) static_cast<PolledSocket*>(event.data.ptr)->on_events(event.events);
     }
@@ -83,7 +86,8 @@ bool Poll::round() {
 }
 
 void Poll::call_those_ready() {
-    calling_.swap(ready_);
+    calling_.insert(calling_.end(), ready_.begin(), ready_.end());
+    ready_.clear();
     for (auto& each : calling_) {  // whom one of them closes is taken out of it
         if (auto* const who = std::exchange(each, nullptr)) who->on_turn();
     }
@@ -91,7 +95,7 @@ void Poll::call_those_ready() {
 }
 
 void Poll::go_on() {
-    if (ready_.empty()) return wait();
+    if (ready_.empty() && calling_.empty() && next_ == count_) return wait();
     if (std::exchange(posted_, true)) return;
     asio::post(executor(), [this] {
         posted_ = false;

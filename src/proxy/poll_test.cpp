@@ -174,17 +174,31 @@ TEST_F(PollTest, RoomForMoreIsToldOnce) {
     EXPECT_EQ(end.writable, 1);
 }
 
-TEST_F(PollTest, WhoThrowsDoesNotStopTheOthers) {
+TEST_F(PollTest, WhoThrowsDoesNotStopTheOthersOfTheBatch) {
     End bad(poll);
     End good(poll);
     bad.when_readable = [] { throw std::runtime_error("a bug"); };
-    bad.socket->wait_readable();
-    good.socket->wait_readable();
-    bad.say("x");
+    for (auto* each : {&bad, &good}) {
+        each->socket->wait_readable();
+        each->say("x");
+    }
     EXPECT_THROW(run(), std::runtime_error);
+    run();
+    EXPECT_EQ(good.got, "x");
     good.say("y");
     run();
-    EXPECT_EQ(good.got, "y");
+    EXPECT_EQ(good.got, "xy");
+}
+
+TEST_F(PollTest, WhoThrowsDoesNotStopThoseToBeCalledSoon) {
+    End bad(poll);
+    End good(poll);
+    bad.when_readable = [] { throw std::runtime_error("a bug"); };
+    bad.socket->call_readable();
+    good.socket->call_readable();
+    EXPECT_THROW(run(), std::runtime_error);
+    run();
+    EXPECT_EQ(good.calls, 1);
 }
 
 TEST_F(PollTest, TimersAndPostsGetTheirTurnBesideABusySocket) {
