@@ -243,7 +243,6 @@ void Session::begin_exchange() {
 }
 
 void Session::finish_exchange() {
-    if (route_ && response_.status < 300 && state_ == State::exchange) route_->touch(unix_milliseconds());
     route_.reset();
     const bool request_complete = request_done_ && !request_writing_;
     if (upstream_) {

@@ -112,6 +112,7 @@ private:
     void begin_response();
     void pump_response();
     bool fill_response();
+    void note_success();
     bool flush_client();
     void on_client_writable() override;
 

@@ -74,6 +74,7 @@ void Session::begin_response() {
     response_done_ = kind == http::BodyKind::none || (kind == http::BodyKind::length && response_left_ == 0);
     if (kind == http::BodyKind::chunked) response_chunks_ = {};
     if (!fill_response()) return;
+    note_success();
     set_deadline(worker_.options().stall_time());
     if (flush_client()) pump_response();
 }
@@ -114,6 +115,11 @@ bool Session::fill_response() {
     return true;
 }
 
+// Before its last byte goes out: who has the answer and asks the API sees it.
+void Session::note_success() {
+    if (response_done_ && response_.status < 300) route_->touch(unix_milliseconds());
+}
+
 void Session::pump_response() {
     while (!client_writing_) {
         if (response_done_) return finish_exchange();
@@ -126,6 +132,7 @@ void Session::pump_response() {
             if (response_.body.kind != http::BodyKind::until_close) return upstream_failed("it closed early");
         }
         if (!fill_response()) return;
+        note_success();
         if (!flush_client()) return;
     }
 }

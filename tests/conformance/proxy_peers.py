@@ -119,7 +119,8 @@ class Target:
         self.port = None if path else self.listener.getsockname()[1]
         scheme = "https" if tls else "http"
         self.url = f"http+unix://{str(path).replace('/', '%2F')}" if path else f"{scheme}://127.0.0.1:{self.port}"
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self.accept, daemon=True)
+        self.accepting.start()
 
     def accept(self):
         while True:
@@ -162,6 +163,10 @@ class Target:
             sock.close()
 
     def close(self):
+        # Ends the thread before the number is free: another listener may get it, and the thread its clients.
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join(5)
         self.listener.close()
         for sock in self.connections:
             with contextlib.suppress(OSError):
