@@ -3,6 +3,7 @@
 Turn by turn, each with a fresh browser profile (cold cache), a volume that exists and the image in the page cache. Beside
 it the least that Lab takes by itself: opened again in the same browser, from a server that has long been running, with
 everything that a browser can keep. Together with the container's own boot (bench/run spawn) that is what no hub gets below.
+An image's very first user comes to hubs with nothing in their state, and has no volume yet.
 """
 
 import contextlib

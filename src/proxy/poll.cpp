@@ -15,10 +15,6 @@ namespace {
 constexpr std::uint32_t kInterest = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 constexpr std::uint32_t kEnds = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
-error_code last_error() {
-    return {errno, boost::system::system_category()};
-}
-
 int new_epoll() {
     const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
     if (epoll < 0) throw boost::system::system_error(last_error(), "epoll_create1");

@@ -42,7 +42,6 @@ Session::Session(Worker& worker, Arrival arrival)
       client_address_(std::move(arrival.address)),
       transport_(arrival.transport),
       slot_(std::move(arrival.slot)),
-      tls_(std::move(arrival.tls)),
       client_in_(kSmallBuffer) {
     count_open(Side::client, 1);
 }
@@ -51,9 +50,9 @@ Session::~Session() {
     count_open(Side::client, -1);
 }
 
-void Session::start(int client) {
+void Session::start(int client, std::shared_ptr<net::TlsContext> tls) {
     self_ = this;
-    if (client_.open(client, std::move(tls_))) return abort();
+    if (client_.open(client, std::move(tls))) return abort();
     set_no_delay(client);
     if (client_.is_tls()) {
         state_ = State::handshake;

@@ -52,7 +52,7 @@ public:
     Session(const Session&) = delete;
     ~Session();
 
-    void start(int client);        // takes it
+    void start(int client, std::shared_ptr<net::TlsContext> tls);  // takes `client`; `tls` null: plain
     void sweep(std::int64_t now);  // the worker asks now and then whether a deadline has passed
     void drain();                  // idle: closes; else ends after the exchange
     bool is_tunnel() const { return state_ == State::tunnel; }
@@ -128,7 +128,6 @@ private:
     const std::string client_address_;
     const Transport transport_;
     AddressLimit::SlotPtr slot_;
-    std::shared_ptr<net::TlsContext> tls_;
     Buffer client_in_;
     State state_ = State::head;
     bool client_reading_ = false;

@@ -114,4 +114,8 @@ bool is_quiet(int socket) {
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+error_code last_error() {
+    return {errno, boost::system::system_category()};
+}
+
 }  // namespace berth::proxy

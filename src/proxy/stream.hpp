@@ -1,6 +1,6 @@
-// The parts that both sides of a forwarded exchange are made of: a socket of one worker's loop, a buffer that
-// is read into, and slices that are sent without being copied. Sending is tried at once; only when the kernel
-// takes no more does anybody wait for the reactor, so a small exchange costs one read and one write a side.
+// The parts that both sides of a forwarded exchange are made of, beside their sockets (poll.hpp): a buffer
+// that is read into, and slices that are sent without being copied. Sending is tried at once; only when the
+// kernel takes no more does anybody wait, so a small exchange costs one read and one write a side.
 #pragma once
 
 #include <boost/asio/buffer.hpp>
@@ -72,5 +72,6 @@ void set_keep_alive(int socket);  // a peer that vanished is noticed in about tw
 void reset_at_close(int socket);  // the peer sees a broken connection, and not an end
 // True when the peer has neither closed nor sent anything: an idle connection that can be used.
 bool is_quiet(int socket);
+error_code last_error();  // what errno says
 
 }  // namespace berth::proxy

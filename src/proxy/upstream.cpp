@@ -75,7 +75,6 @@ void Upstream::connect_to_next() {
 
 // Registered only when under way: a socket that is not connected at all counts as hung up (epoll(7)).
 error_code Upstream::begin_to_connect(const Endpoint& to) {
-    const auto last_error = [] { return error_code(errno, boost::system::system_category()); };
     const auto protocol = to.protocol();
     const int socket =
         ::socket(protocol.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol.protocol());

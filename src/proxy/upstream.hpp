@@ -46,7 +46,6 @@ public:
 
     void connect(const Target& target);  // ends in on_upstream_connected
     void read();                         // ends in on_upstream_read; does nothing while a read is pending
-    bool is_reading() const { return reading_; }
     void wait_writable() { socket_.wait_writable(); }  // ends in on_upstream_writable
     void close();
     int native() const { return socket_.native(); }

@@ -195,9 +195,10 @@ void Worker::adopt(int socket, Arrival arrival) {
     asio::dispatch(loop_, [this, socket, from = std::move(arrival)]() mutable {
         // One that was accepted as a hand-over began has no other to answer it.
         if (is_ending()) return (void)::close(socket);
+        auto tls = std::move(from.tls);
         const SessionPtr session(new Session(*this, std::move(from)));
         add(*session);
-        session->start(socket);
+        session->start(socket, std::move(tls));
     });
 }
 
